@@ -65,8 +65,15 @@ def effective_encoding(encoding: str) -> str:
     return ", ".join(member for member in members if member.lower() not in _NO_CODING)
 
 
-@lru_cache(maxsize=256, typed=True)
 def _names(encoding: Encoding) -> tuple[str, ...]:
+    try:
+        return _parsed(encoding)
+    except TypeError:  # not hashable
+        raise _unknown(encoding) from None
+
+
+@lru_cache(maxsize=256, typed=True)
+def _parsed(encoding: Encoding) -> tuple[str, ...]:
     if encoding is True:
         return ("gzip",)
     if not encoding:

@@ -23,7 +23,9 @@ Progress: TypeAlias = bool | str | ProgressBar | None
 
 def checked_progress(progress: Any) -> Any:
     """`progress`; True or False for 1 or 0. Raises InvalidInputError if it is of another type."""
-    if progress is None or isinstance(progress, bool | str) or hasattr(progress, "update"):
+    if progress is None or isinstance(progress, bool | str):
+        return progress
+    if hasattr(progress, "update") and not isinstance(progress, dict | set):  # whose `update` is another method
         return progress
     if isinstance(progress, int) and progress in (0, 1):
         return bool(progress)

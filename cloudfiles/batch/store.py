@@ -249,3 +249,10 @@ def checked_choice(name: str, value: Any) -> bool | None:
     if type(value).__name__ in ("int", "bool", "bool_") and value in (0, 1):
         return bool(value)
     raise InvalidInputError(f"{name}: expected True, False or None, got {type(value).__name__}: {value!r}")
+
+
+def checked_callback(name: str, value: Any) -> Any:
+    """`value`, which has to be a function or None. Raises InvalidInputError."""
+    if value is None or callable(value):
+        return value
+    raise InvalidInputError(f"{name}: expected a function, got {type(value).__name__}: {value!r}")

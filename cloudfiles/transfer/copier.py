@@ -83,7 +83,8 @@ class TransferOptions(Value):
     raw: bool = False
 
     def __post_init__(self) -> None:
-        if self.max_rate is not None and not self.max_rate > 0:
+        is_number = isinstance(self.max_rate, float) or hasattr(self.max_rate, "__index__")
+        if self.max_rate is not None and (not is_number or isinstance(self.max_rate, bool) or not self.max_rate > 0):
             raise InvalidInputError(f"max_rate: expected a number of bytes per second > 0, got {self.max_rate!r}")
         for name in _ATTRIBUTES:
             value = self.__dict__[name] = given(getattr(self, name))

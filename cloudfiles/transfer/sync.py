@@ -13,7 +13,7 @@ from typing import Any
 from cloudfiles import paths
 from cloudfiles.batch.fanout import Plan, collect
 from cloudfiles.batch.processes import Parallel
-from cloudfiles.batch.store import Store
+from cloudfiles.batch.store import Store, checked_count
 from cloudfiles.exceptions import CloudFilesError, InvalidInputError, redact
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.progress import Progress, bar_for, is_shown
@@ -71,6 +71,8 @@ def sync(source: Store, target: Store, *, delete: bool = False, compare: str = "
     if not may_overlap:
         check_disjoint(source, target)
     mode, wanted = checked_mode(compare), key_filter(include, exclude)
+    options = TransferOptions(allow_missing=True, raise_errors=raise_errors, max_rate=max_rate)
+    max_delete = None if max_delete is None else checked_count("max_delete", max_delete)
     check_source(source)
     plan, here, there = plan_between(source, target)
     with SyncPlan(here, there, plan, mode, wanted, delete) as todo:
@@ -86,7 +88,6 @@ def sync(source: Store, target: Store, *, delete: bool = False, compare: str = "
                 announce(*action)
         with bar_for(progress, todo.copy_count + todo.delete_count, "Synchronizing") as bar:
             report = bar.update if is_shown(progress) else None
-            options = TransferOptions(allow_missing=True, raise_errors=raise_errors, max_rate=max_rate)
             with skipped_in_errors(todo.skipped_symlinks):
                 copied = copy_items(source, target, todo.items(), options, parallel, report, on_outcome)
             deleted = 0 if copied.errors else _delete_all(there, todo.deletions(), plan, report)

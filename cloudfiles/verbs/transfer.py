@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from cloudfiles import paths as _paths
 from cloudfiles.batch.processes import Parallel
-from cloudfiles.batch.store import Store
+from cloudfiles.batch.store import Store, checked_callback
 from cloudfiles.cloudpath_parser import check_typing
 from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.inputs import KeyPatterns, TransferRequest, as_path
@@ -85,7 +85,8 @@ class TransferVerbs:
         options = TransferOptions(target_encoding(reencode), content_type, allow_missing, resumable, raise_errors,
                                   cache_control, storage_class, max_rate, bool(raw))
         return transfer(self._store, self._other(cf_dest), paths, options, progress=self._chosen_progress(progress),
-                        total=total, parallel=self._chosen_parallel(parallel), on_outcome=on_outcome)
+                        total=total, parallel=self._chosen_parallel(parallel),
+                        on_outcome=checked_callback("on_outcome", on_outcome))
 
     def transfer_from(self, cf_src: StoreLike, paths: StrPath | Iterable[TransferRequest] | None = None,
                       block_size: int = 64, reencode: str | bool | None = None, content_type: str | None = None,
@@ -100,7 +101,8 @@ class TransferVerbs:
         options = TransferOptions(target_encoding(reencode), content_type, allow_missing, resumable, raise_errors,
                                   cache_control, storage_class, max_rate, bool(raw))
         return transfer(self._other(cf_src), self._store, paths, options, progress=self._chosen_progress(progress),
-                        total=total, parallel=self._chosen_parallel(parallel), on_outcome=on_outcome)
+                        total=total, parallel=self._chosen_parallel(parallel),
+                        on_outcome=checked_callback("on_outcome", on_outcome))
 
     def move(self, src: StrPath, dest: StrPath) -> None:
         """Move one object, within this store or to another; see `moves`.
@@ -145,7 +147,7 @@ class TransferVerbs:
 
         return move_objects(self._store, self._other(cf_dest), paths, total=total,
                             progress=self._chosen_progress(progress), raise_errors=raise_errors, max_rate=max_rate,
-                            on_outcome=on_outcome)
+                            on_outcome=checked_callback("on_outcome", on_outcome))
 
     def sync_to(self, cf_dest: StoreLike, delete: bool = False, compare: str = "auto",
                 include: KeyPatterns | None = None, exclude: KeyPatterns | None = None, dry_run: bool = False,
@@ -190,7 +192,7 @@ class TransferVerbs:
                     compare=compare, include=include, exclude=exclude, dry_run=dry_run,
                     max_delete=max_delete, progress=self._chosen_progress(progress),
                     parallel=self._chosen_parallel(parallel), raise_errors=raise_errors, max_rate=max_rate,
-                    on_outcome=on_outcome)
+                    on_outcome=checked_callback("on_outcome", on_outcome))
 
     def verify(self, cf_dest: StoreLike, paths: StrPath | Iterable[TransferRequest] | None = None, read: bool = False,
                progress: Progress = None) -> VerifyResult:

@@ -238,6 +238,14 @@ def test_puts_of_no_iterable(cf: CloudFiles) -> None:
             cf.puts(files)
 
 
+@pytest.mark.parametrize("encoding", [["gzip"], {"gzip": 1}, {"gzip"}, 5, b"gzip"], ids=repr)
+def test_a_compression_of_another_type(cf: CloudFiles, encoding: Any) -> None:
+    for call in (lambda: cf.put("key", b"", compress=encoding), lambda: cf.concat(["a"], "key", encoding=encoding),
+                 lambda: cf.transfer_from("mem://bad-input/", reencode=encoding)):
+        with pytest.raises(UnsupportedCompressionType, match="unknown compression"):
+            call()
+
+
 def test_an_unknown_compression(cf: CloudFiles) -> None:
     for compress in ("zip", "snappy", 7, "gzip;br"):
         with pytest.raises(UnsupportedCompressionType, match="gzip") as caught:
@@ -311,9 +319,39 @@ def test_a_negative_bound_of_decoded_sizes(cf: CloudFiles) -> None:
             verb(["key"], max_decoded_size=-1)
 
 
-def test_progress_of_another_type(cf: CloudFiles) -> None:
-    with pytest.raises(InvalidInputError, match="progress"):
-        cf.get(["key"], progress=5)
+@pytest.mark.parametrize("progress", [5, b"1", {"a": 1}, {1}, [1]], ids=repr)
+def test_progress_of_another_type(cf: CloudFiles, progress: Any) -> None:
+    for call in (lambda: cf.get(["key"], progress=progress), lambda: cf.puts([("key", b"")], progress=progress),
+                 lambda: cf.transfer_from("mem://bad-input/", progress=progress)):
+        with pytest.raises(InvalidInputError, match="progress: expected "):
+            call()
+
+
+# ---- transfers
+
+
+@pytest.mark.parametrize("rate", [0, -1, "5", b"5", [5], True, float("nan")], ids=repr)
+def test_a_rate_of_another_type(cf: CloudFiles, rate: Any) -> None:
+    other = CloudFiles("mem://another/")
+    for call in (lambda: other.transfer_to(cf, ["a"], max_rate=rate), lambda: cf.transfer_from(other, max_rate=rate),
+                 lambda: other.moves(cf, [("a", "b")], max_rate=rate), lambda: other.sync_to(cf, max_rate=rate)):
+        with pytest.raises(InvalidInputError, match="max_rate: expected "):
+            call()
+
+
+@pytest.mark.parametrize("count", [-1, "5", 1.5, [5], True], ids=repr)
+def test_a_number_of_deletions_of_another_type(cf: CloudFiles, count: Any) -> None:
+    with pytest.raises(InvalidInputError, match="max_delete: expected "):
+        CloudFiles("mem://another/").sync_to(cf, max_delete=count)
+
+
+def test_a_callback_that_is_no_function(cf: CloudFiles) -> None:
+    """It would be called after the first object was written."""
+    other: Any = CloudFiles("mem://another/")
+    for call in (lambda: other.transfer_to(cf, ["a"], on_outcome=5), lambda: other.sync_to(cf, on_outcome=5),
+                 lambda: other.moves(cf, [("a", "b")], on_outcome=5), lambda: cf.transfer_from(other, on_outcome=5)):
+        with pytest.raises(InvalidInputError, match="on_outcome: expected a function"):
+            call()
 
 
 def test_presigning_for_no_time_at_all(cf: CloudFiles) -> None:
@@ -324,7 +362,7 @@ def test_presigning_for_no_time_at_all(cf: CloudFiles) -> None:
 @pytest.mark.parametrize("cloudpath", [
     "s3://bucket/\ud800", "mem://bucket/\ud800", "file:///tmp/\ud800", "/tmp/\ud800"], ids=ascii)
 def test_a_cloudpath_that_cannot_be_encoded(cloudpath: str) -> None:
-    source = CloudFiles("mem://bad-input/")
+    source = CloudFiles("mem://another/")
     for call in (lambda: CloudFiles(cloudpath), lambda: CloudFile(f"{cloudpath}/x"), lambda: dl(f"{cloudpath}/x"),
                  lambda: source.transfer_to(cloudpath), lambda: sync(source, cloudpath)):
         with pytest.raises(InvalidPathError, match="cannot be encoded"):
@@ -332,7 +370,7 @@ def test_a_cloudpath_that_cannot_be_encoded(cloudpath: str) -> None:
 
 
 def test_a_key_that_cannot_be_a_file_name(tmp_path: Path) -> None:
-    cf, other = CloudFiles(f"file://{tmp_path}/root/"), CloudFiles("mem://bad-input/")
+    cf, other = CloudFiles(f"file://{tmp_path}/root/"), CloudFiles("mem://another/")
     key = "\ud800x"
     for call in (lambda: cf.get(key), lambda: cf.put(key, b""), lambda: cf.mkdir(key), lambda: cf.rmdir(key),
                  lambda: cf.rename(key, "z"), lambda: cf.move(key, "mem://bad-input/x"),
