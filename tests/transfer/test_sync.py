@@ -64,9 +64,9 @@ def test_between_all_stores(store: Make, source: str, target: str) -> None:
     ours, theirs = store(source), store(target)
     if source == "file":
         ours = CloudFiles(ours.cloudpath, encoding_suffixes=True)  # else "packed.gz" is a file like any other
+    theirs.puts([("a", b"9"), ("extra/x", b"")])  # first: an object that is newer, by a second, would be kept
     ours.puts([("a", b"1"), ("d/b", b"2"), ("d-c", b"3"), ("zipped", b"4")])
     ours.put("packed", b"5" * 100, compress="gzip")
-    theirs.puts([("a", b"9"), ("extra/x", b"")])
     assert ours.sync_to(theirs, delete=True).deleted == 1
     assert contents(theirs) == contents(ours)
     again = ours.sync_to(theirs, delete=True)
