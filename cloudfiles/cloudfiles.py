@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
 from cloudfiles import paths as _paths
 from cloudfiles.batch.lister import list_paths
 from cloudfiles.batch.processes import Parallel, is_executor, is_parallel
-from cloudfiles.batch.store import Store, checked_choice, checked_count, checked_text
+from cloudfiles.batch.store import Store
 from cloudfiles.batch.writer import is_content
 from cloudfiles.byteranges import from_slice, needs_size, slice_of
 from cloudfiles.exceptions import InvalidInputError, redact
 from cloudfiles.inputs import ReadRequest, as_path, given, is_path
 from cloudfiles.lib import StrPath
+from cloudfiles.option_checks import checked_choice, checked_count, checked_text
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.progress import Progress, checked_progress
 from cloudfiles.results import GetResult, SizeSummary

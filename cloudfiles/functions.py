@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, overload
 from cloudfiles.addresses import split_bucket
 from cloudfiles.batch.fanout import Plan, collect
 from cloudfiles.batch.processes import Parallel
-from cloudfiles.batch.store import checked_count
 from cloudfiles.cloudfiles import CloudFiles, CloudFilesOptions
 from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.inputs import KeyPatterns, ReadRequest, TransferRequest, is_path
 from cloudfiles.lib import StrPath
+from cloudfiles.option_checks import checked_count
 from cloudfiles.progress import Progress, SharedBar, bar_for, is_shown
 from cloudfiles.results import GetResult
 from cloudfiles.runtime.hub_engine import blocking_runtime

@@ -26,7 +26,6 @@ from typing import Any, BinaryIO
 from cloudfiles.aio.concurrency_limiter import ConcurrencyLimiter
 from cloudfiles.aio.executors import pool, run_cancellable
 from cloudfiles.aio.loop_dispatcher import current_dispatcher
-from cloudfiles.batch.store import checked_count
 from cloudfiles.exceptions import IntegrityError, InvalidInputError, ObjectChangedError
 from cloudfiles.files.chunk_sources import Chunk, Source
 from cloudfiles.files.chunked_download import Download
@@ -44,6 +43,7 @@ from cloudfiles.files.file_upload import checked_md5, checked_size, send
 from cloudfiles.files.web_endpoint import CHUNK_BYTES, Callback, Timeouts, is_web
 from cloudfiles.interfaces import interface_class
 from cloudfiles.interfaces.http.urls import WebAddress
+from cloudfiles.option_checks import checked_count
 from cloudfiles.paths import extract, normalize
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.runtime.hub_engine import blocking_runtime

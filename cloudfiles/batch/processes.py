@@ -12,8 +12,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from cloudfiles.batch.store import checked_count
 from cloudfiles.exceptions import InvalidInputError
+from cloudfiles.option_checks import checked_count
 from cloudfiles.runtime.memory import available_memory
 
 if TYPE_CHECKING:

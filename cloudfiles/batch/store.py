@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from cloudfiles import secret_references
 from cloudfiles.batch.fanout import OnError, Plan
-from cloudfiles.exceptions import InvalidInputError, UnsupportedOperationError, redact
-from cloudfiles.inputs import given
+from cloudfiles.exceptions import UnsupportedOperationError, redact
 from cloudfiles.interfaces import interface_class
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.paths import ExtractedPath, extract, to_https_protocol
@@ -219,40 +217,3 @@ def _location(cloudpath: str, use_https: bool) -> ExtractedPath:
     if not use_https or interface_class(location.protocol).traits.reads_public_buckets:
         return location
     return extract(to_https_protocol(cloudpath))
-
-
-def checked_count(name: str, value: Any, least: int = 0) -> int:
-    """`value` as an integer of at least `least`. Raises InvalidInputError."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < least:
-        raise InvalidInputError(f"{name}: expected an integer >= {least}, got {value!r}")
-    return int(value)
-
-
-def checked_text(name: str, value: Any) -> Any:
-    """`value`, which has to be a str that can be encoded, a path, or not given. Raises InvalidInputError."""
-    value = given(value)
-    if value is None:
-        return None
-    if isinstance(value, str | os.PathLike):
-        try:
-            os.fsencode(value)
-        except UnicodeEncodeError as error:
-            raise InvalidInputError(f"{name}: {value!a} cannot be encoded: {error.reason}") from None
-        return value
-    raise InvalidInputError(f"{name}: expected a str, got {type(value).__name__}: {value!r}")
-
-
-def checked_choice(name: str, value: Any) -> bool | None:
-    """`value`, which has to be True, False or None, also as a NumPy bool or as 1 or 0. Raises InvalidInputError."""
-    if value is None or isinstance(value, bool):
-        return value
-    if type(value).__name__ in ("int", "bool", "bool_") and value in (0, 1):
-        return bool(value)
-    raise InvalidInputError(f"{name}: expected True, False or None, got {type(value).__name__}: {value!r}")
-
-
-def checked_callback(name: str, value: Any) -> Any:
-    """`value`, which has to be a function or None. Raises InvalidInputError."""
-    if value is None or callable(value):
-        return value
-    raise InvalidInputError(f"{name}: expected a function, got {type(value).__name__}: {value!r}")

@@ -20,7 +20,6 @@ from urllib.parse import unquote
 import urllib3
 
 from cloudfiles.batch.fanout import Plan, collect
-from cloudfiles.batch.store import checked_count
 from cloudfiles.exceptions import (
     CloudFilesError,
     DeadlineError,
@@ -45,6 +44,7 @@ from cloudfiles.files.web_endpoint import (
 from cloudfiles.interfaces.file.os_errors import write_error
 from cloudfiles.interfaces.file.permissions import keep_permissions, permissions_of
 from cloudfiles.interfaces.file.temporaries import temporary_name
+from cloudfiles.option_checks import checked_count
 from cloudfiles.paths import absolute
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.runtime.descriptors import with_descriptor

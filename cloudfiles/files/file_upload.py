@@ -12,7 +12,6 @@ from typing import Any, BinaryIO
 import urllib3
 
 from cloudfiles.addresses import split_object
-from cloudfiles.batch.store import checked_count
 from cloudfiles.cloudfiles import CloudFiles
 from cloudfiles.exceptions import (
     InvalidInputError,
@@ -29,6 +28,7 @@ from cloudfiles.files.web_endpoint import (
     check_no_pool,
     is_web,
 )
+from cloudfiles.option_checks import checked_count
 from cloudfiles.paths import absolute
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.runtime.hub_engine import blocking_runtime

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
-from cloudfiles.batch.store import Store, checked_count
+from cloudfiles.batch.store import Store
 from cloudfiles.cloudfiles import CloudFiles, CloudFilesOptions
 from cloudfiles.exceptions import (
     CloudFilesError,
@@ -23,6 +23,7 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.interfaces.file.temporaries import process_mark
 from cloudfiles.lib import StrPath
+from cloudfiles.option_checks import checked_count
 from cloudfiles.secret_references import has_secret
 from cloudfiles.transfer.copier import Copier, TransferOptions
 from cloudfiles.transfer.engine import copy_objects, plan_between

@@ -13,9 +13,10 @@ from typing import Any
 from cloudfiles import paths
 from cloudfiles.batch.fanout import Plan, collect
 from cloudfiles.batch.processes import Parallel
-from cloudfiles.batch.store import Store, checked_count
+from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import CloudFilesError, InvalidInputError, redact
 from cloudfiles.interfaces.base import Interface
+from cloudfiles.option_checks import checked_count
 from cloudfiles.progress import Progress, bar_for, is_shown
 from cloudfiles.transfer.compare import checked_mode
 from cloudfiles.transfer.copier import TransferOptions

@@ -10,11 +10,11 @@ from cloudfiles.batch.fanout import ItemCounter, collect, stream
 from cloudfiles.batch.processes import Parallel, is_parallel
 from cloudfiles.batch.reader import as_get_item, counting, failed, grouped, reader, ungrouped, weight
 from cloudfiles.batch.result_columns import ResultColumns, without_tags
-from cloudfiles.batch.store import checked_count
 from cloudfiles.exceptions import InvalidJSONError
 from cloudfiles.inputs import ReadRequest, is_path
 from cloudfiles.json_content import load_json
 from cloudfiles.lib import StrPath
+from cloudfiles.option_checks import checked_count
 from cloudfiles.progress import Progress
 from cloudfiles.results import GetResult, ObjectHead
 from cloudfiles.runtime.hub_engine import blocking_runtime

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from cloudfiles import paths as _paths
 from cloudfiles.batch.processes import Parallel
-from cloudfiles.batch.store import Store, checked_callback
+from cloudfiles.batch.store import Store
 from cloudfiles.cloudpath_parser import check_typing
 from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.inputs import KeyPatterns, TransferRequest, as_path
 from cloudfiles.lib import StrPath
+from cloudfiles.option_checks import checked_callback
 from cloudfiles.progress import Progress
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from contextlib import closing
 from typing import Any
 
 from cloudfiles import paths as _paths
-from cloudfiles.batch.store import Store, checked_count
+from cloudfiles.batch.store import Store
 from cloudfiles.content_encoding import stored_encoding
 from cloudfiles.exceptions import (
     InvalidInputError,
@@ -26,6 +26,7 @@ from cloudfiles.exceptions import (
     UnsupportedOperationError,
     redact,
 )
+from cloudfiles.option_checks import checked_count
 from cloudfiles.progress import Progress, bar_for, is_shown
 from cloudfiles.secret_references import has_secret
 from cloudfiles.transfer.items import Item, as_item, listed_items, without_conflicts
