@@ -191,7 +191,7 @@ class SimulatedClient:
         self.limiter = Limiter(draw.random)
         self.outcome = Outcome(at)
         self._sampled = -math.inf
-        self._working = self._in_progress = self._idle = self._dialing = 0
+        self._working = self._in_progress = self._idle = self._dialing = self._backing_off = 0
         self._waiting: deque[tuple[float, int]] = deque()  # for a connection: when they entered, and attempts
         self._time.at(at, self._begin)
 
@@ -213,7 +213,7 @@ class SimulatedClient:
     # ---- workers
 
     def _fill(self) -> None:
-        while self._working < self._width and self._left:
+        while self._working - self._backing_off < self._width and self._left:
             self._left -= 1
             self._working += 1
             self._send(0)
@@ -328,8 +328,14 @@ class SimulatedClient:
         self._in_progress -= 1
         self._give_back()
         self.limiter.refused(entered, now)
-        delay = self._draw.random() * min(20.0, 0.1 * 2 ** attempt)
-        self._time.at(now + delay, lambda: self._send(attempt + 1))
+        delay = self._draw.random() * min(2.0, 0.1 * 2 ** attempt)
+        self._backing_off += 1
+
+        def again() -> None:
+            self._backing_off -= 1
+            self._send(attempt + 1)
+        self._time.at(now + delay, again)
+        self._fill()
 
     # ---- the controller
 

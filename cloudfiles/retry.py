@@ -30,6 +30,8 @@ class RetryPolicy(NamedTuple):
         attempts: total number of attempts; None: as many as the time budget allows.
         window: the first backoff window in seconds; it doubles with each failure.
         cap: the maximum backoff window in seconds.
+        refused_cap: the same for requests that were refused because there are too many: how many are sent is up to the
+            limiter, also if all are refused.
         integrity_attempts: number of attempts if the bytes do not match their digest, or the responses are malformed in
             different ways: further attempts would not help.
         budget: seconds after the first attempt, or after the last one that delivered part of the content, during which
@@ -45,6 +47,7 @@ class RetryPolicy(NamedTuple):
     attempts: int | None = None
     window: float = 0.1
     cap: float = 20.0
+    refused_cap: float = 2.0
     integrity_attempts: int = 4
     budget: float = 300.0
     unanswered_budget: float = 60.0
@@ -52,12 +55,14 @@ class RetryPolicy(NamedTuple):
     retry_after_cap: float = 120.0
     corrections: int = 11
 
-    def delay(self, failures: int, random: Callable[[], float], retry_after: float | None = None) -> float:
+    def delay(self, failures: int, random: Callable[[], float], retry_after: float | None = None, *,
+              is_refused: bool = False) -> float:
         """Seconds to wait after the `failures`-th failure (from 1). `random` returns numbers in [0, 1).
 
         A Retry-After is the minimum; jitter is added, so that clients do not return at the same moment.
         """
-        backoff = random() * min(self.cap, self.window * 2.0 ** min(failures - 1, 64))
+        cap = min(self.cap, self.refused_cap) if is_refused else self.cap
+        backoff = random() * min(cap, self.window * 2.0 ** min(failures - 1, 64))
         return backoff if retry_after is None else retry_after + backoff
 
     def allows(self, failures: int, elapsed: float, delay: float, retry_after: float | None = None,

@@ -125,7 +125,8 @@ class Attempts:
         self._inform(limiter, error, is_permanent, sent, now)
         self._count(now)
         retry_after = getattr(error, "retry_after", None)
-        delay = self._policy.delay(self._faults, self._jitter, retry_after)
+        delay = self._policy.delay(self._faults, self._jitter, retry_after,
+                                   is_refused=getattr(error, "is_slow_down", False))
         if limiter.is_down:  # then the limiter decides when a request is sent
             delay = retry_after or 0.0
         if is_permanent or not self._may_go_on(error, limiter, now, delay, retry_after):
@@ -142,7 +143,8 @@ class Attempts:
         if getattr(error, "is_local", False):
             return
         if isinstance(error, ServerError) and error.is_slow_down:
-            limiter.refused(sent, now)
+            after = error.retry_after or 0.0
+            limiter.refused(sent, now, after if after <= self._policy.retry_after_cap else 0.0)
         elif not is_permanent and isinstance(error, ServerError | ConnectionFailedError | TimeoutError):
             limiter.failed(now)
 

@@ -94,8 +94,13 @@ class Client:
             if again:
                 attempts.corrected(failure)
             else:
-                traffic.refused += is_slow_down
-                attempts.failed(failure, pool.limiter, now)
+                if is_slow_down:
+                    traffic.refused += 1
+                    traffic.backing_off.add(attempts)
+                try:
+                    attempts.failed(failure, pool.limiter, now)
+                finally:
+                    traffic.backing_off.discard(attempts)
             pool = self._pools.get(request.origin) or self._open_pool(request.origin)
             now = self._monotonic()
             if pool.limiter.enter(now):

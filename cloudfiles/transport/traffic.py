@@ -18,7 +18,7 @@ _FIRST_RESPONSES = 64
 class Traffic:
     """Counters of one origin, shared by all connections of the process.
 
-    They are only added to, without a lock: a lost update would not matter.
+    Numbers are only added to, without a lock: a lost update would not matter.
 
     Attributes:
         begun, ended: exchanges, each including the time until there is a connection.
@@ -26,14 +26,15 @@ class Traffic:
         bytes: received and sent, with the headers of responses.
         connects: connections opened.
         refused: responses by which the server asked for fewer requests.
+        backing_off: requests that wait before another attempt, as the server asked for fewer of them.
         unsized_bytes: the usual size of bodies of unknown length that are not small; 0 if there were none.
         first_byte: the time to the first byte of responses, from samples.
         first_responses: of the last new connections: when their first response was complete, and the seconds of a round
             trip that it tells.
     """
 
-    __slots__ = ("begun", "bytes", "connects", "ended", "failed", "first_byte", "first_responses", "refused",
-                 "unsized_bytes")
+    __slots__ = ("backing_off", "begun", "bytes", "connects", "ended", "failed", "first_byte", "first_responses",
+                 "refused", "unsized_bytes")
 
     def __init__(self) -> None:
         self.begun = 0
@@ -42,6 +43,7 @@ class Traffic:
         self.bytes = 0
         self.connects = 0
         self.refused = 0
+        self.backing_off: set[object] = set()
         self.unsized_bytes = 0
         self.first_byte = FirstByteTimes()
         self.first_responses: deque[tuple[float, float]] = deque(maxlen=_FIRST_RESPONSES)

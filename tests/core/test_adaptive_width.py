@@ -157,6 +157,18 @@ def test_batches_to_one_server_share_its_width(joined: Callable[..., WorkerShare
     assert one.workers(0.03, 1000) == 30
 
 
+def test_workers_whose_requests_were_refused_are_replaced_while_they_wait(
+        joined: Callable[..., WorkerShare], controller: Controller, traffic: Traffic) -> None:
+    """A Retry-After of ten seconds would otherwise keep each of them from its work for as long."""
+    share = joined()
+    traffic.backing_off.update(range(10))
+    assert share.workers(0.0, 1000) == 30
+    traffic.backing_off.update(range(5000))
+    assert share.workers(0.01, 10_000) == controller.maximum
+    traffic.backing_off.clear()
+    assert share.workers(0.02, 1000) == 20
+
+
 def test_threads_are_fewer_than_green_threads(joined: Callable[..., WorkerShare], controller: Controller) -> None:
     controller.width = 500
     assert joined(Worker("threads")).workers(0.0, 1000) == 64

@@ -9,6 +9,7 @@ import pytest
 from cloudfiles.exceptions import ServerError
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.transport.rate_limit.limiter import POLL_SECONDS, Limiter
+from cloudfiles.transport.rate_limit.refused_share import RefusedShare
 from cloudfiles.transport.request import Request, Response
 from tests.core import simulation
 from tests.core.scripted import answer
@@ -66,6 +67,28 @@ def test_refusals_inside_a_200_are_no_successes(monkeypatch: pytest.MonkeyPatch)
     outcome = simulate(lambda now: refusing if now < 30 else GOOD, requests=1000, workers=50)
     assert (sum(outcome.done), outcome.errors) == (1000, [])
     assert outcome.rate(10, 30) < 2
+
+
+def test_a_server_that_is_down_is_not_asked_before_the_time_of_its_retry_after() -> None:
+    """RFC 9110 10.2.3: so long it is expected to be unavailable."""
+    limiter = Limiter(lambda: 0.5)
+    for number in range(9):
+        limiter.refused(0.0, 0.25 * number, retry_after=30.0)
+    assert limiter.is_down
+    ticket = limiter.join(3.0)
+    assert limiter.wait(ticket, 3.0) == pytest.approx(30.5, abs=1.0)
+    assert limiter.wait(ticket, 32.0) > 0.0
+    assert limiter.wait(ticket, 36.0) == 0.0
+
+
+def test_retry_after_concerns_one_request_if_others_are_accepted() -> None:
+    limiter = Limiter()
+    limiter.refused(0.0, 0.0, retry_after=60.0)
+    limiter.accepted(0.0, 0.1)
+    for _ in range(8):
+        limiter.failed(1.5)
+    assert limiter.is_down
+    assert limiter.wait(limiter.join(1.5), 1.5) == 0.0
 
 
 def test_processes_do_not_ask_together() -> None:
@@ -183,6 +206,23 @@ def test_refusals_that_do_not_depend_on_the_rate_do_not_limit_it(share: float, s
     outcome = simulate(sometimes(share), requests=5000, workers=64, seconds=600)
     assert (sum(outcome.done), outcome.errors) == (5000, [])
     assert max(when for when, _ in outcome.sent) < seconds
+
+
+def test_a_share_that_is_refused_for_long_is_not_tolerated() -> None:
+    """42 workers send 1 500 requests a second: a seventh of them would be refused for good."""
+    outcome = simulate(bucket(1300, 130), requests=15_000, workers=42)
+    assert (sum(outcome.done), outcome.errors) == (15_000, [])
+    assert outcome.refused < 0.07
+    assert outcome.seconds < 1.15 * 15_000 / 1300
+
+
+def test_a_few_responses_do_not_tell_that_a_lower_rate_is_refused_less() -> None:
+    share = RefusedShare()
+    share.begin(100.0, 0.25)
+    assert not share.is_usual(accepted=18, refused=8, seconds=1.0)
+    assert share.is_usual(accepted=26, refused=4, seconds=1.0)  # fewer, but this may be chance
+    share.begin(100.0, 0.25)
+    assert not share.is_usual(accepted=180, refused=20, seconds=5.0)
 
 
 def test_a_limit_is_found_among_refusals_that_do_not_depend_on_the_rate() -> None:

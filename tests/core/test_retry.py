@@ -52,6 +52,8 @@ def test_full_jitter_within_its_window(failures: int, draw: float, retry_after: 
     window = min(20.0, 0.1 * 2 ** (failures - 1))
     floor = retry_after or 0.0
     assert policy.delay(failures, lambda: draw, retry_after) == pytest.approx(floor + draw * window)
+    refused = policy.delay(failures, lambda: draw, retry_after, is_refused=True)
+    assert refused == pytest.approx(floor + draw * min(2.0, window))
 
 
 def test_no_two_clients_come_back_together() -> None:

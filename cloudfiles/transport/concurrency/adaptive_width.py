@@ -119,7 +119,13 @@ class AdaptiveWidth:
         with self._lock:
             if now - self._marks.time >= self.interval:
                 self._observe(now)
-            return fair_share(self._controller.width, self._wanted(), self._shares.index(share))
+            return fair_share(self._width(), self._wanted(), self._shares.index(share))
+
+    def _width(self) -> int:
+        """The number of all workers: each one that waits as its request was refused is replaced by another one."""
+        controller = self._controller
+        backing_off = sum(len(each.backing_off) for each in self._traffic)
+        return min(controller.maximum, controller.width + backing_off)
 
     def _wanted(self) -> list[int]:
         """The workers that each batch has work for: those of OS threads together within their maximum."""

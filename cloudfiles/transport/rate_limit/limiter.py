@@ -39,6 +39,10 @@ that the responses to earlier requests arrive: they tell what the server accepts
 _MIN_EVIDENCE, _START_SHARE = 2, 0.8
 """Accepted requests that are needed for that, and the share of the accepted rate to start with."""
 
+_PATIENCE, _TRIAL_SHARE = 2.0, 0.5
+"""Seconds after which a smaller share of refused requests is no longer tolerated, and the share of the rate at which it
+is then found out whether a lower one is refused less."""
+
 _OUTAGE_SECONDS = 3.0
 """Seconds after which a server that did not respond was down, and not merely overloaded by these requests."""
 
@@ -52,6 +56,9 @@ _PROBE_SHARE, _MIN_PROBE, _MAX_PROBE = 0.07, 0.2, 10.0
 """Seconds between two probes of a server that is down: this share of the outage so far, within these bounds. So the
 time lost after its recovery is less than a tenth of the outage."""
 
+_LATER = 0.1
+"""Share of a Retry-After that is waited in addition at most, so that clients do not return at the same moment."""
+
 _LOG_SECONDS = 60.0
 """Seconds after which it is logged again that requests are waiting."""
 
@@ -61,12 +68,14 @@ class Limiter:
 
     Unlimited: requests are sent at once, and nothing is counted. When more than a fifth of them are refused, none is
     sent for the time of a response, and then one after the other at a rate: somewhat less than what was accepted
-    meanwhile. From then on each response corrects it (`rate_control.py`), such that a few percent are refused and the
-    rate stays just above what the server accepts. When no request has to wait any more, or refusals turn out not to
+    meanwhile. If a smaller share has been refused for a while, they are sent at half the rate. From then on each
+    response corrects it (`rate_control.py`), such that a few percent are refused and the rate stays just above what the
+    server accepts. When no request has to wait any more, or refusals turn out not to
     depend on the rate (`refused_share.py`), requests are unlimited again.
 
-    When nothing has succeeded for a second, the server is down: single requests probe whether it is back. All others
-    wait, and are then sent at a low rate that grows fast until something is refused.
+    When nothing has succeeded for a second, the server is down: single requests probe whether it is back, not before
+    the time of a Retry-After. All others wait, and are then sent at a low rate that grows fast until something is
+    refused.
 
     All times are seconds of a monotonic clock, passed in by the caller.
 
@@ -92,8 +101,10 @@ class Limiter:
         self._has_queue = False  # whether a request had to wait in the window
         self._success = 0.0  # time of the last one, while watching
         self._failures = 0  # since then
+        self._watching_since = 0.0
         self._down_since = 0.0
         self._probe = 0.0  # time of the next one
+        self._not_before = 0.0  # the server asked for no request before
         self._restart = _START_RATE  # the rate after an outage
         self._evidence = 0  # accepted since refusals became frequent
         self._evidence_since = 0.0
@@ -133,8 +144,9 @@ class Limiter:
         self._queue.leave(ticket)
 
     def _wait_for_probe(self, now: float) -> float:
-        if now < self._probe:
-            return self._probe - now
+        due = max(self._probe, self._not_before)
+        if now < due:
+            return due - now
         pause = min(_MAX_PROBE, max(_MIN_PROBE, _PROBE_SHARE * (now - self._down_since)))
         self._probe = now + pause * (0.75 + 0.5 * self._jitter())
         return 0.0
@@ -144,6 +156,7 @@ class Limiter:
     def accepted(self, sent: float, now: float) -> None:
         """A request sent at `sent` succeeded, or failed permanently. To be called while `is_watching`."""
         self._failures = 0
+        self._not_before = 0.0
         self._success = now
         self._control.observe(now - sent)
         rate = self.rate
@@ -160,8 +173,13 @@ class Limiter:
             if self._queue.is_waiting:  # else it is not known whether the whole rate is accepted
                 self._change(self._control.after_success(rate, now, self._share.usual), now)
 
-    def refused(self, sent: float, now: float) -> None:
-        """The server refused a request sent at `sent`, because there are too many."""
+    def refused(self, sent: float, now: float, retry_after: float = 0.0) -> None:
+        """The server refused a request sent at `sent`, because there are too many.
+
+        retry_after: seconds that it asked to wait. While others are accepted, this concerns that request only.
+        """
+        if retry_after:
+            self._not_before = max(self._not_before, now + retry_after * (1.0 + _LATER * self._jitter()))
         self.failed(now)
         self._control.observe(now - sent)
         rate = self.rate
@@ -182,17 +200,23 @@ class Limiter:
         self._control.refusal = now
         self._refused += 1
         answers = self._refused + self._accepted
-        # So much more than a fifth that it cannot be chance, in whatever order the responses arrive
+        rate = answers / max(0.001, now - self._began)
+        # So much more than is tolerated that it cannot be chance, in whatever order the responses arrive
         if self._refused > _MIN_FAILURES + self._share.tolerated * answers:
-            self._share.begin(answers / max(0.001, now - self._began), self._refused / answers)
+            self._share.begin(rate, self._refused / answers)
             self._limit(_START_RATE, now, search=SEARCH)
             if hold := min(_MAX_HOLD, _HOLD * self._control.latency):
                 self._until = self._held_until = now + hold
+        elif now - self._watching_since > _PATIENCE and (
+                self._refused > _MIN_FAILURES + self._share.tolerated_for_long * answers):
+            self._share.begin(rate, self._refused / answers)
+            self._limit(max(_START_RATE, _TRIAL_SHARE * rate), now, search=0.0)
 
     def failed(self, now: float) -> None:
         """A request failed with a transient error: no connection, a lost one, no response, a server error."""
         if not self.is_watching:
             self.is_watching = True
+            self._watching_since = self._began = now
             self._success = now
             self._accepted = self._failures = 0
         self._failed = True
@@ -251,7 +275,7 @@ class Limiter:
         if rate is None:
             self.is_watching = self._failed
             if self._failed:  # keep counting, and forget old responses gradually
-                self._begin_window(now, self._accepted, self._refused)
+                self._begin_window(now, self._accepted, self._refused, self._began)
                 return
             self._logged_at = None
             self._share.usual = 0.0
@@ -262,11 +286,12 @@ class Limiter:
             return
         self._begin_window(now)
 
-    def _begin_window(self, now: float, accepted: int = 0, refused: int = 0) -> None:
-        self._began = now
-        self._until = now + (_SEARCH_WINDOW if self._control.is_search else _WINDOW)
+    def _begin_window(self, now: float, accepted: int = 0, refused: int = 0, began: float | None = None) -> None:
+        """accepted, refused, began: responses that still count, and since when they came."""
         halved = accepted + refused > _MAX_ANSWERS
         self._accepted, self._refused = accepted >> halved, refused >> halved
+        self._began = now if began is None else began + (now - began) / 2.0 * halved
+        self._until = now + (_SEARCH_WINDOW if self._control.is_search else _WINDOW)
         self._failed = self._has_queue = False
 
     def _review(self, rate: float, now: float) -> bool:

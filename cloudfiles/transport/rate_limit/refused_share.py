@@ -5,11 +5,14 @@ Busy stores refuse some requests at any rate: slowing down the others would only
 
 from __future__ import annotations
 
+import math
+
 from cloudfiles.transport.rate_limit.rate_control import target_share
 
-_MAX_REFUSED_SHARE = 0.2
-"""Share of refused requests above which the rate is limited. Busy stores refuse a few percent at any rate: for those
-the backoff of each request is enough, and slowing down the others would only cost time."""
+_TOLERATED, _TOLERATED_FOR_LONG = 0.2, 0.05
+"""Share of refused requests above which the rate is limited, at once and after a while. Busy stores refuse a few
+percent at any rate: for those the backoff of each request is enough, and slowing down the others would only cost
+time."""
 
 _REDUCED, _SAME, _MORE = 0.6, 0.6, 1.3
 """Refusals happen at any rate, and limiting it only costs time, if a rate of this share of what was sent before has
@@ -38,7 +41,12 @@ class RefusedShare:
     @property
     def tolerated(self) -> float:
         """The share of refused requests above which the rate is limited."""
-        return self.usual + _MAX_REFUSED_SHARE * (1.0 - self.usual)
+        return self.usual + _TOLERATED * (1.0 - self.usual)
+
+    @property
+    def tolerated_for_long(self) -> float:
+        """The share of refused requests above which the rate is limited if it does not fall."""
+        return self.usual + _TOLERATED_FOR_LONG * (1.0 - self.usual)
 
     def begin(self, rate: float, share: float) -> None:
         """The rate is limited, as this share of so many requests per second was refused."""
@@ -55,7 +63,7 @@ class RefusedShare:
             return False
         rate, share = (sample[0] + sample[1]) / sample[2], sample[1] / (sample[0] + sample[1])
         rate_before, share_before = self._before
-        least = min(share, refused / max(1, accepted + refused))
+        least = min(_at_most(*sample[:2]), _at_most(accepted, refused))
         if least < (_SAME * share_before or 2.0 * target_share(rate)):
             self._before = 0.0, 0.0  # few are refused: the rate is limited to what the store allows
         elif rate > rate_before or share > share_before / _SAME:
@@ -65,3 +73,16 @@ class RefusedShare:
             self.usual = share if 1.0 - share < _MORE * (1.0 - share_before) else 0.0
             return self.usual > 0.0
         return False
+
+
+def _at_most(accepted: int, refused: int) -> float:
+    """The share that is refused, as far as so many responses tell: it may be lower in these by chance.
+
+    >>> round(_at_most(90, 10), 3), round(_at_most(9, 1), 3)
+    (0.13, 0.195)
+    """
+    answers = accepted + refused
+    if not answers:
+        return 1.0
+    share = refused / answers
+    return share + math.sqrt(share * (1.0 - share) / answers)
