@@ -23,8 +23,8 @@ _FULL = 2
 _MAX_VALUES = 10_000
 """Maximum number of values of a field. If there are more, the fields are forgotten, as they take memory."""
 
-_LEARNED = 4
-"""Nothing new is expected on most pages once all values are known: one in so many is looked at."""
+_LEARN_EVERY = 4
+"""Once all values are known, only one page in so many is learned from, as little is new."""
 
 _MAX_DIRECTORIES = 8
 """Directories of which the fields are kept."""
@@ -55,8 +55,8 @@ class KnownFields:
         self._next_search = 1  # the number of the page that is searched for fields next, as this takes long
 
     def learn(self, keys: Sequence[str], before: str | None) -> KeyFields | None:
-        """Learn from the keys of a page; returns the fields of its directory, None if there are none, or several
-        directories.
+        """Learn from the keys of a page. Returns the fields of their directory; None if they have none, or if there are
+        several directories.
 
         before: the key before them, if it is known.
         """
@@ -65,7 +65,7 @@ class KnownFields:
             return None
         self._pages += 1
         fields = self._fields.get(directory)
-        if fields is not None and self._pages % _LEARNED and fields.has_all_of(keys[0], keys[-1]):
+        if fields is not None and self._pages % _LEARN_EVERY and fields.has_all_of(keys[0], keys[-1]):
             return fields
         if fields is None and not self._separators and self._pages < self._next_search:
             return None
