@@ -113,6 +113,8 @@ class CloudFile:
             return self.cf.get(self.filename, raw=raw)
         if isinstance(ranges, slice | Mapping) or _is_pair(ranges):
             return self.cf.get(self._wanted(ranges), raw=raw)
+        if not isinstance(ranges, Iterable):
+            raise self._not_a_range(ranges)
         return self.cf.get([self._wanted(one) for one in ranges], raw=raw)
 
     def _wanted(self, one: Any) -> dict[str, Any]:
@@ -121,9 +123,13 @@ class CloudFile:
         if isinstance(one, Mapping):
             return {**one, "path": self.filename}
         if not _is_pair(one):
-            raise InvalidInputError(f"expected a byte range (a slice, (start, end) or {{'start', 'end'}}), got "
-                                    f"{type(one).__name__}: {one!r}")
+            raise self._not_a_range(one)
         return {"path": self.filename, "start": one[0], "end": one[1]}
+
+    @staticmethod
+    def _not_a_range(value: Any) -> InvalidInputError:
+        return InvalidInputError("expected a byte range (a slice, (start, end) or {'start', 'end'}), got "
+                                 f"{type(value).__name__}: {value!r}")
 
     def get_json(self) -> Any:
         """Download the content and parse it as JSON. Returns None if the object is missing.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
 
 from cloudfiles import paths as _paths
 from cloudfiles.batch.lister import list_paths
-from cloudfiles.batch.processes import Parallel, is_executor, is_parallel
+from cloudfiles.batch.processes import Parallel, checked_parallel, is_executor
 from cloudfiles.batch.store import Store
 from cloudfiles.batch.writer import is_content
 from cloudfiles.byteranges import from_slice, needs_size, slice_of
@@ -137,7 +137,7 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs, FileVerbs):
                  follow_external_symlinks: bool = False, hedge: bool = True,
                  max_concurrency: int | None = None) -> None:
         request_payer = given(request_payer)
-        parallel = 1 if parallel is None else parallel
+        parallel = 1 if parallel is None else checked_parallel(parallel)
         if request_payer not in (None, "requester"):
             raise InvalidInputError(f"request_payer: expected 'requester' or None, got {request_payer!r}")
         for name, seconds in (("connect_timeout", connect_timeout), ("read_timeout", read_timeout)):
@@ -146,7 +146,6 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs, FileVerbs):
         if not isinstance(min_throughput, int | float) or not min_throughput >= 0:
             raise InvalidInputError("min_throughput: expected a number of bytes per second >= 0, got "
                                     f"{min_throughput!r}")
-        is_parallel(parallel)
         options = StoreOptions(
             given(secrets), checked_text("endpoint", endpoint), request_payer,
             bool(checked_choice("no_sign_request", no_sign_request)), checked_choice("locking", locking),
@@ -328,7 +327,12 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs, FileVerbs):
         Raises:
             UnsupportedOperationError: the protocol has no presigned URLs.
             AuthorizationError: there are no credentials that can sign.
+            InvalidInputError: `expires` is no number of seconds that the store accepts, or `method` is no str.
         """
+        if isinstance(expires, bool) or not (isinstance(expires, float) or hasattr(expires, "__index__")):
+            raise InvalidInputError(f"expires: expected a number of seconds, got {expires!r}")
+        if not isinstance(method, str):
+            raise InvalidInputError(f"method: expected a str such as 'GET', got {type(method).__name__}: {method!r}")
         return self._store.here().presign(as_path(path), expires, method)
 
     def data_lake(self) -> DataLake:

@@ -10,7 +10,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.option_checks import checked_count
@@ -59,6 +59,13 @@ def processes(parallel: Parallel) -> int:
         memory = available_memory()
         return _cores() if memory is None else max(1, min(_cores(), memory // _PROCESS_BYTES))
     return checked_count("parallel", 1 if parallel is False else parallel)
+
+
+def checked_parallel(parallel: Any) -> Parallel:
+    """An executor, or the number of processes as an int. Raises InvalidInputError for anything else."""
+    if isinstance(parallel, bool) or is_executor(parallel):
+        return cast("Parallel", parallel)
+    return checked_count("parallel", parallel)
 
 
 def _cores() -> int:

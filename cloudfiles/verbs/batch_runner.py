@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloudfiles.batch import existence, processes
 from cloudfiles.batch.fanout import OnError, Plan
-from cloudfiles.batch.processes import Parallel, is_parallel
+from cloudfiles.batch.processes import Parallel, checked_parallel, is_parallel
 from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.inputs import as_path, is_path
@@ -37,7 +37,7 @@ class BatchRunner:
 
     def _parallel(self, parallel: Parallel | None, items: Any = None) -> Parallel:
         """What to distribute a batch over; 1 if it has at most one item, or the store exists in this process only."""
-        parallel = self.parallel if parallel is None else parallel
+        parallel = self.parallel if parallel is None else checked_parallel(parallel)
         few = isinstance(items, Collection) and len(items) <= 1
         return 1 if few or self._store.keeps_live_objects else parallel
 

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from cloudfiles import paths as _paths
-from cloudfiles.batch.processes import Parallel
+from cloudfiles.batch.processes import Parallel, checked_parallel
 from cloudfiles.batch.store import Store
 from cloudfiles.cloudpath_parser import check_typing
 from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.inputs import KeyPatterns, TransferRequest, as_path
 from cloudfiles.lib import StrPath
 from cloudfiles.option_checks import checked_callback
-from cloudfiles.progress import Progress
+from cloudfiles.progress import Progress, checked_progress
 
 if TYPE_CHECKING:
     from cloudfiles.transfer.result import ObjectOutcome, TransferResult
@@ -225,10 +225,10 @@ class TransferVerbs:
         return self._store.here().discard_partial(as_path(prefix), older_than)
 
     def _chosen_progress(self, progress: Progress) -> Progress:
-        return self.progress if progress is None else progress
+        return self.progress if progress is None else checked_progress(progress)
 
     def _chosen_parallel(self, parallel: Parallel | None) -> Parallel:
-        return self.parallel if parallel is None else parallel
+        return self.parallel if parallel is None else checked_parallel(parallel)
 
     def _other(self, given: Any) -> Store:
         """The store of a CloudFiles; a cloudpath is opened with the options of this one."""

@@ -354,6 +354,39 @@ def test_a_callback_that_is_no_function(cf: CloudFiles) -> None:
             call()
 
 
+@pytest.mark.parametrize("count", [-1, 1.5, "2", b"2", [2], float("nan")], ids=repr)
+def test_a_number_of_processes_of_another_type(cf: CloudFiles, count: Any) -> None:
+    other = CloudFiles("mem://another/")
+    for call in (lambda: cf.get(["a"] * 100, parallel=count), lambda: cf.exists(["a"] * 100, parallel=count),
+                 lambda: cf.transfer_to(other, parallel=count), lambda: cf.transfer_from(other, parallel=count),
+                 lambda: cf.sync_to(other, parallel=count)):
+        with pytest.raises(InvalidInputError, match="parallel: expected "):
+            call()
+
+
+def test_a_number_of_processes_of_numpy(tmp_path: Path) -> None:
+    cf = CloudFiles(f"file://{tmp_path}/from/", parallel=np.int64(1))
+    cf.put("a", b"1")
+    assert cf.transfer_to(f"file://{tmp_path}/to/", parallel=np.int64(1)).copied == 1
+
+
+@pytest.mark.parametrize("expires", [None, "5", b"5", [5], True], ids=repr)
+def test_presigning_for_a_time_of_another_type(fault_server: S3Server, expires: Any) -> None:
+    cf = CloudFiles("s3://bucket/x/", endpoint=fault_server.url, secrets=fault_server.secrets)
+    with pytest.raises(InvalidInputError, match="expires: expected "):
+        cf.presign("key", expires=expires)
+    assert "X-Amz-Expires=60&" in cf.presign("key", expires=np.int64(60))
+    for method in (None, 5, b"GET"):
+        with pytest.raises(InvalidInputError, match="method: expected "):
+            cf.presign("key", method=method)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("ranges", [5, 1.5, True, object], ids=repr)
+def test_ranges_of_another_type(ranges: Any) -> None:
+    with pytest.raises(InvalidInputError, match="expected a byte range"):
+        CloudFile("mem://bad-input/a").get(ranges)
+
+
 def test_presigning_for_no_time_at_all(cf: CloudFiles) -> None:
     with pytest.raises(CloudFilesError):
         cf.presign("key", expires=-1)
