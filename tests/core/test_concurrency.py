@@ -208,6 +208,16 @@ def test_while_the_limiter_limits_it_keeps_twice_what_is_in_progress() -> None:
     assert controller.width == 200
 
 
+@pytest.mark.parametrize("changed", [{"limited": True}, {"refused": 1}], ids=["limited", "refused"])
+def test_after_refusals_it_grows_as_at_the_beginning(changed: dict[str, object]) -> None:
+    controller = ConcurrencyController()
+    now = run(controller, 0.05)
+    now = run(controller, 1.0, now, in_progress=20.0, **changed)
+    assert controller.width < 200
+    run(controller, 0.5, now)
+    assert controller.width == 1024
+
+
 def test_it_narrows_to_a_lower_maximum() -> None:
     controller = ConcurrencyController()
     run(controller)

@@ -52,6 +52,8 @@ class _Load:
         self.steady.hold(until, now)
 
     def grow_again(self) -> None:
+        """The width is not known: it grows as at the beginning, when it may."""
+        self.begin()
         self.steady.grows = False
         self.ramp = Ramp(self.baseline, has_begun=True)
 
@@ -107,12 +109,12 @@ class ConcurrencyController:
         elif interval.limited:
             self._refused = self._refused_since = now
             self._narrow(2.0 * self._used, self._start)
-            load.hold(now + _REFUSED_HOLD, now)
+            load.grow_again()
         elif self._awaits_limit(interval, now):
             share = interval.refused / (interval.refused + interval.completed)
             if share > _REFUSED_SHARE:
                 self._narrow(self.width * (1.0 - share), self._start)
-            load.hold(now + _REFUSED_HOLD, now)
+            load.grow_again()
         elif self._starved(interval):
             self._narrow(max(_USED * self._used, self.width * _IDLE_CUT), self._start)
             load.hold(now, now)
