@@ -47,6 +47,7 @@ class Store:
         connection_bandwidth: bytes per second of each connection.
         capacity: requests per second that it works through, one after the other. More of them wait.
         rate: requests per second that it allows, by a token bucket of 0.1 s. It responds to others with 503.
+        refusals: share of the requests to which it responds with 503 at any rate.
     """
 
     latency: float = 0.02
@@ -57,6 +58,7 @@ class Store:
     connection_bandwidth: float = 90e6
     capacity: float = math.inf
     rate: float = math.inf
+    refusals: float = 0.0
     is_lazy: bool = False
 
 
@@ -130,6 +132,9 @@ class SimulatedStore:
         """Whether a request that comes now is allowed."""
         rate = self.store.rate
         self.requests += 1
+        if self.store.refusals and self._draw.random() < self.store.refusals:
+            self.refused += 1
+            return False
         if rate == math.inf:
             return True
         self._tokens = min(rate / 10, self._tokens + rate * (self.time.now - self._filled))

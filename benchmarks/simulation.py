@@ -49,7 +49,8 @@ SCENARIOS = {
     "20 ms, 0.5% take 2 s": Scenario(Store(latency=0.02, service=0.002, stalls=0.005), Batch(20_000)),
     "20 ms, 503 above 1000/s": Scenario(Store(latency=0.02, rate=1000), Batch(20_000)),
     "100 ms, 503 above 1000/s": Scenario(Store(latency=0.1, rate=1000), Batch(20_000)),
-    "the same at 20 ms, 4 clients": Scenario(Store(latency=0.02, rate=1000), Batch(5000), 4),
+    "100 ms, 503 for 10% at any rate": Scenario(Store(latency=0.1, refusals=0.1), Batch(20_000)),
+    "503 above 1000/s, 4 clients": Scenario(Store(latency=0.02, rate=1000), Batch(5000), 4),
 }
 
 

@@ -353,6 +353,11 @@ def test_a_store_that_refuses_what_exceeds_its_limit() -> None:
     assert outcome.share < 0.08
 
 
+def test_a_store_that_refuses_some_requests_at_any_rate() -> None:
+    store, batch = Store(latency=0.05, refusals=0.1), Batch(10_000)
+    assert simulate(store, batch).seconds < simulate(store, batch, fixed=20).seconds / 3
+
+
 def test_clients_that_start_together_get_equal_shares_without_oscillation() -> None:
     outcome = simulate(Store(latency=0.02, capacity=5000), Batch(10 ** 6), clients=4, seconds=10)
     rates = [each.rate(5, 10) for each in outcome.outcomes]
