@@ -606,7 +606,7 @@ def test_an_index_cut_short_above_a_missing_directory_proves_nothing(web: Web, s
 @pytest.mark.parametrize("green", [True, False])
 def test_a_sync_deletes_nothing_by_an_index_cut_short(server: S3Server, green: bool,
                                                       internals: Replace) -> None:
-    internals(retry_delay=lambda *_: 0.0, retry_allows=lambda self, failures, *_: failures < 5)
+    internals(retry_delay=lambda *_, **__: 0.0, retry_allows=lambda self, failures, *_: failures < 5)
     server.put_page("dir/", LONG, headers=AS_HTML)
     server.script(Rule(ShortUntilClose(len(LONG) // 2), key="dir/", times=None))
     target = CloudFiles(f"mem://cut-{green}/")

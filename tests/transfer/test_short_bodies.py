@@ -26,7 +26,7 @@ SHORT: list[Fault] = [ShortUntilClose(20_000), ShortUntilClose(20_000, "HTTP/1.0
 
 @pytest.fixture(autouse=True)
 def _impatient(internals: Replace) -> None:
-    internals(retry_delay=lambda *_: 0.0, retry_allows=lambda self, failures, *_: failures < 5)
+    internals(retry_delay=lambda *_, **__: 0.0, retry_allows=lambda self, failures, *_: failures < 5)
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ CUT = PART // 3
 
 @pytest.fixture(autouse=True)
 def _impatient(internals: Replace) -> None:
-    internals(retry_delay=lambda *_: 0.0, retry_allows=lambda self, failures, *_: failures < 5)
+    internals(retry_delay=lambda *_, **__: 0.0, retry_allows=lambda self, failures, *_: failures < 5)
 
 
 @pytest.fixture
