@@ -101,7 +101,7 @@ class Limiter:
         self._has_queue = False  # whether a request had to wait in the window
         self._success = 0.0  # time of the last one, while watching
         self._failures = 0  # since then
-        self._watching_since = 0.0
+        self._unlimited_since = 0.0  # while watching
         self._down_since = 0.0
         self._probe = 0.0  # time of the next one
         self._not_before = 0.0  # the server asked for no request before
@@ -207,7 +207,7 @@ class Limiter:
             self._limit(_START_RATE, now, search=SEARCH)
             if hold := min(_MAX_HOLD, _HOLD * self._control.latency):
                 self._until = self._held_until = now + hold
-        elif now - self._watching_since > _PATIENCE and (
+        elif now - self._unlimited_since > _PATIENCE and (
                 self._refused > _MIN_FAILURES + self._share.tolerated_for_long * answers):
             self._share.begin(rate, self._refused / answers)
             self._limit(max(_START_RATE, _TRIAL_SHARE * rate), now, search=0.0)
@@ -216,7 +216,7 @@ class Limiter:
         """A request failed with a transient error: no connection, a lost one, no response, a server error."""
         if not self.is_watching:
             self.is_watching = True
-            self._watching_since = self._began = now
+            self._unlimited_since = self._began = now
             self._success = now
             self._accepted = self._failures = 0
         self._failed = True
@@ -304,7 +304,7 @@ class Limiter:
         is_used = self._has_queue and rate < _MAX_UNUSED * sent
         if (not is_used and share <= self._share.tolerated) or self._share.is_usual(
                 self._accepted, self._refused, seconds):
-            self.rate = None
+            self.rate, self._unlimited_since = None, now
         elif not self._control.is_search:
             accepted = self._accepted / seconds / (1.0 - self._share.usual)
             self._change(self._control.after_window(min(rate, _MAX_UNUSED * sent), accepted), now)
