@@ -15,6 +15,7 @@ from cloudfiles.exceptions import (
     UnsupportedOperationError,
 )
 from cloudfiles.testing import Fault, Rule, S3Server, SetHeader, Status, error_in_200, expired_token, redirect, s3_error
+from cloudfiles.testing.http_messages import Headers
 from cloudfiles.transport.request import Response, status_error
 from cloudfiles.transport.web_page import is_web_page, summary
 from cloudfiles.types import WriteOptions
@@ -48,11 +49,11 @@ def test_a_captive_portal_page_is_no_answer(cloud: Cloud, use: Use) -> None:
                                                         if word in text}
 
 
-@pytest.mark.parametrize("code", [200, 204])
+@pytest.mark.parametrize(("code", "headers"), [(200, ()), (200, (("Content-Type", "text/xml"),)), (204, ())])
 @pytest.mark.parametrize("use", USES.values(), ids=USES)
-def test_an_empty_success_of_somebody_else_is_no_answer(cloud: Cloud, use: Use, code: int) -> None:
+def test_an_empty_success_of_somebody_else_is_no_answer(cloud: Cloud, use: Use, code: int, headers: Headers) -> None:
     """As proxies send it, for a PUT too that has stored nothing."""
-    cloud.server.script(Rule(Status(code), times=None))
+    cloud.server.script(Rule(Status(code, headers), times=None))
     with pytest.raises(CloudFilesError):
         use(cloud.at)
 

@@ -22,7 +22,7 @@ from cloudfiles.interfaces.documents import JSON_ERRORS, parse_json
 from cloudfiles.interfaces.store_requests import WriteRequest
 from cloudfiles.runtime.contract import Runtime
 from cloudfiles.transport.request import Request, Response, format_head, status_error
-from cloudfiles.transport.web_page import check_is_the_stores, is_html_type
+from cloudfiles.transport.web_page import check_is_the_stores
 
 _TOO_MANY = frozenset({"rateLimitExceeded", "userRateLimitExceeded"})
 """Reasons that request fewer requests; sent with 429 and 403."""
@@ -132,8 +132,8 @@ class GsProtocol(CloudProtocol):
         return names_object(message) or (not names_bucket(message) and self._is_object_missing())
 
     def check_object(self, response: Response, path: str | None) -> None:
-        """Emulators send neither an ETag nor headers of Cloud Storage, but the type of the object."""
-        if "content-type" not in response.headers or is_html_type(response.headers):
+        """Emulators send neither an ETag nor headers of Cloud Storage, but the usual type of an object."""
+        if response.headers.get("content-type") != "application/octet-stream":
             check_is_the_stores(response, path, "x-goog-")
 
     def to_error(self, request: Request, response: Response) -> Exception:
