@@ -70,8 +70,8 @@ class Limiter:
     sent for the time of a response, and then one after the other at a rate: somewhat less than what was accepted
     meanwhile. If a smaller share has been refused for a while, they are sent at half the rate. From then on each
     response corrects it (`rate_control.py`), such that a few percent are refused and the rate stays just above what the
-    server accepts. When no request has to wait any more, or refusals turn out not to
-    depend on the rate (`refused_share.py`), requests are unlimited again.
+    server accepts. When no request has to wait any more, or refusals turn out not to depend on the rate
+    (`refused_share.py`), requests are unlimited again.
 
     When nothing has succeeded for a second, the server is down: single requests probe whether it is back, not before
     the time of a Retry-After. All others wait, and are then sent at a low rate that grows fast until something is
