@@ -98,24 +98,18 @@ def _keys_of(stores: Stores, cf: CloudFiles, one: Operand, recursive: bool, exis
 
 def _started(function: Callable[[list[str]], Mapping[str, bool]], names: list[str]) -> Exists:
     """Call the function in a thread, while other requests are made; returns a function that waits for the result."""
-    outcome: list[Mapping[str, bool] | BaseException] = []
+    from concurrent.futures import Future  # here, as few commands need it
+
+    found: Future[Mapping[str, bool]] = Future()
 
     def run() -> None:
         try:
-            outcome.append(function(names))
+            found.set_result(function(names))
         except BaseException as error:
-            outcome.append(error)
+            found.set_exception(error)
 
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-
-    def result() -> Mapping[str, bool]:
-        thread.join()
-        if isinstance(outcome[0], BaseException):
-            raise outcome[0]
-        return outcome[0]
-
-    return result
+    threading.Thread(target=run, daemon=True).start()
+    return found.result
 
 
 def _is_directory(cf: CloudFiles, one: Operand) -> bool:
