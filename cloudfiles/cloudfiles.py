@@ -19,7 +19,7 @@ from cloudfiles.byteranges import from_slice, needs_size, slice_of
 from cloudfiles.exceptions import InvalidInputError, redact
 from cloudfiles.inputs import ReadRequest, as_path, given, is_path
 from cloudfiles.lib import StrPath
-from cloudfiles.option_checks import checked_choice, checked_count, checked_text
+from cloudfiles.option_checks import checked_choice, checked_count, checked_text, is_number
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.progress import Progress, checked_progress
 from cloudfiles.results import GetResult, SizeSummary
@@ -72,8 +72,8 @@ def _checked_threshold(value: Any) -> int:
     """The `composite_upload_threshold`, also given as a float such as 1e8. Raises InvalidInputError."""
     if given(value) is None:
         return _COMPOSITE_UPLOAD_THRESHOLD
-    is_number = isinstance(value, float) and math.isfinite(value)
-    return checked_count("composite_upload_threshold", int(value) if is_number else value, 1)
+    is_finite = isinstance(value, float) and math.isfinite(value)
+    return checked_count("composite_upload_threshold", int(value) if is_finite else value, 1)
 
 
 class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs, FileVerbs):
@@ -329,7 +329,7 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs, FileVerbs):
             AuthorizationError: there are no credentials that can sign.
             InvalidInputError: `expires` is no number of seconds that the store accepts, or `method` is no str.
         """
-        if isinstance(expires, bool) or not (isinstance(expires, float) or hasattr(expires, "__index__")):
+        if not is_number(expires):
             raise InvalidInputError(f"expires: expected a number of seconds, got {expires!r}")
         if not isinstance(method, str):
             raise InvalidInputError(f"method: expected a str such as 'GET', got {type(method).__name__}: {method!r}")

@@ -16,6 +16,11 @@ def checked_count(name: str, value: Any, least: int = 0) -> int:
     return int(value)
 
 
+def is_number(value: Any) -> bool:
+    """Whether `value` is a float or an integer, also of NumPy, and not a bool."""
+    return not isinstance(value, bool) and (isinstance(value, float) or hasattr(value, "__index__"))
+
+
 def checked_text(name: str, value: Any) -> Any:
     """`value`, which has to be a str that can be encoded, a path, or not given. Raises InvalidInputError."""
     value = given(value)

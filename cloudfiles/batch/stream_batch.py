@@ -18,7 +18,6 @@ _GATHER_SECONDS = 0.001
 _SLOW = 0.002
 """Seconds that the next item of the iterable may take before waiting results come first."""
 
-
 _USUAL = 8
 """The usual size of a result is a mean of about so many."""
 

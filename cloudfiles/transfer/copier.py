@@ -30,6 +30,7 @@ from cloudfiles.exceptions import (
 from cloudfiles.inputs import check_header, given
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
+from cloudfiles.option_checks import is_number
 from cloudfiles.runtime.contract import Runtime
 from cloudfiles.transfer.adaptive_caller import AdaptiveCaller
 from cloudfiles.transfer.checksum import COMPUTED
@@ -83,8 +84,7 @@ class TransferOptions(Value):
     raw: bool = False
 
     def __post_init__(self) -> None:
-        is_number = isinstance(self.max_rate, float) or hasattr(self.max_rate, "__index__")
-        if self.max_rate is not None and (not is_number or isinstance(self.max_rate, bool) or not self.max_rate > 0):
+        if self.max_rate is not None and not (is_number(self.max_rate) and self.max_rate > 0):
             raise InvalidInputError(f"max_rate: expected a number of bytes per second > 0, got {self.max_rate!r}")
         for name in _ATTRIBUTES:
             value = self.__dict__[name] = given(getattr(self, name))
