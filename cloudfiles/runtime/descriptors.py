@@ -16,6 +16,7 @@ import threading
 import weakref
 from collections.abc import Callable, Hashable
 from contextlib import suppress
+from itertools import repeat
 from typing import Any, Protocol
 
 from cloudfiles.late_imports import call_again_by
@@ -265,7 +266,7 @@ def _is_resolver_error(error: BaseException) -> bool:
 def is_exhausted() -> bool:
     """Whether no descriptor is available now."""
     try:
-        os.close(os.open(os.devnull, os.O_RDONLY))
+        require_descriptors(1)
     except OSError as error:
         return error.errno in _EXHAUSTED
     return False
@@ -273,13 +274,22 @@ def is_exhausted() -> bool:
 
 def require_descriptors(count: int) -> None:
     """Raise OSError unless the process can open `count` more descriptors."""
+    with_opened(os.devnull, count, lambda _: None)
+
+
+def with_opened(path: str, count: int, function: Callable[[list[int]], T]) -> T:
+    """`function(descriptors)`, with a file opened for reading `count` times, and closed afterwards.
+
+    A Ctrl-C is raised when a call returns: after that of `os.open`, nothing would know the descriptor. So one call
+    opens the files and keeps their descriptors, and one call closes them. File objects would warn.
+    """
     opened: list[int] = []
+    closing = map(os.close, opened)
     try:
-        while len(opened) < count:
-            opened.append(os.open(os.devnull, os.O_RDONLY))
+        opened.extend(map(os.open, repeat(path, count), repeat(os.O_RDONLY)))
+        return function(opened)
     finally:
-        for descriptor in opened:
-            os.close(descriptor)
+        list(closing)
 
 
 def with_descriptor(function: Callable[..., T], *args: Any, descriptors: DescriptorBudget = process_descriptors) -> T:

@@ -29,6 +29,7 @@ from cloudfiles.runtime import cancellation
 from cloudfiles.runtime.cancellation import Cancellation, Cancelled
 from cloudfiles.runtime.connect import AddressInfo, connect_first, poll_writable
 from cloudfiles.runtime.contract import Runtime, Signal, Stream, T, WorkerGroup
+from cloudfiles.runtime.descriptors import with_opened
 from cloudfiles.runtime.forked_hub import TlsContext, cut_off_copies, is_copy, new_socket
 from cloudfiles.runtime.green_stream import GreenStream, Watchdog
 from cloudfiles.runtime.hub_calls import HubCalls
@@ -204,15 +205,6 @@ class Stoppable(Protocol):
         """The hub ends before this has: wake the waiting caller."""
 
 
-def _content_of(path: str) -> bytes:
-    """A short file of the system. Not by `open`: file objects warn if a Ctrl-C falls between two lines of this."""
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return os.read(file, 256)
-    finally:
-        os.close(file)
-
-
 class GreenRuntime(Runtime):
     """Waits suspend the current greenlet.
 
@@ -248,7 +240,8 @@ class GreenRuntime(Runtime):
         """See the contract. On Linux, with the time in which the thread was ready to run and waited for a core: on a
         busy machine the thread is the limit even if it does not get all of a core."""
         with suppress(OSError, ValueError):
-            used, waited, _ = _content_of(f"/proc/self/task/{self._thread}/schedstat").split()
+            path = f"/proc/self/task/{self._thread}/schedstat"
+            used, waited, _ = with_opened(path, 1, lambda opened: os.read(opened[0], 256)).split()
             return (int(used) + int(waited)) / 1e9
         if self._cpu_clock is not None:
             with suppress(OSError):  # the thread has ended

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ import pytest
 
 from cloudfiles import CloudFiles
 from cloudfiles.batch.fanout import Plan, collect, stream
+from cloudfiles.runtime.descriptors import with_opened
 from cloudfiles.runtime.hub_engine import close_engine, current_runtime
 from cloudfiles.testing import Delay, Rule, S3Server, Stall
 from cloudfiles.transport.client import close_clients
 from tests.core.programs import start_program
 from tests.selection import some
+from tests.servers.leaks import no_leaks
 
 SLACK = 4.0
 """Seconds: the promise is one, a busy machine gets some more."""
@@ -186,3 +189,19 @@ def test_an_interrupt_at_any_moment_of_the_caller(green: bool, run: str, full: b
         moment += step
     assert moment > 10  # so many lines does the caller of the shortest batch run at least
     batch()
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
+def test_an_interrupt_at_any_time_leaves_no_descriptor(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"content")
+    handler = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        with no_leaks(allow=("socket:", "anon_inode", "pipe:", "thread ")):
+            for number in range(500):  # the timer ends at a random time within one of the many calls
+                with suppress(KeyboardInterrupt):
+                    signal.setitimer(signal.ITIMER_REAL, 0.0005 + number * 1e-7)
+                    while True:
+                        assert with_opened(str(path), 3, lambda opened: os.read(opened[2], 100)) == b"content"
+    finally:
+        signal.signal(signal.SIGALRM, handler)
