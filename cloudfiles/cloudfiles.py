@@ -97,8 +97,8 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs, FileVerbs):
             guide.
         use_https: read a public bucket over plain HTTPS without credentials.
         endpoint: the URL of an S3-compatible service.
-        parallel: number of processes to distribute batches over (0: one per core), or a
-            `concurrent.futures.Executor`.
+        parallel: number of processes to distribute batches over (0: one per core; at most 256, or 32 per core if that
+            is more), or a `concurrent.futures.Executor`.
         request_payer: 'requester' to pay for access to a requester-pays bucket.
         locking: on `file://`, use advisory locks.
         lock_dir: the directory of the lock files.

@@ -42,6 +42,10 @@ _MOST_BYTES = 64 << 20
 _PROCESS_BYTES = 200 << 20
 """Memory of a process with its chunks."""
 
+_MAX_PER_CORE = 32
+_ALLOWED_ANYWHERE = 256
+"""Maximum number of processes: so many per core, or so many if that is more. Each takes memory and descriptors."""
+
 
 def is_executor(parallel: Any) -> bool:
     """Whether it is an executor and not a number. Imports nothing for numbers."""
@@ -54,18 +58,22 @@ def is_executor(parallel: Any) -> bool:
 
 def processes(parallel: Parallel) -> int:
     """The number of processes: `parallel` itself; for 0 or True one for each core that this process may use, as far as
-    they fit into memory; 1 for this process only."""
+    they fit into memory; 1 for this process only. Raises InvalidInputError if it is not a number, or too many."""
     if parallel is True or (parallel == 0 and parallel is not False):
         memory = available_memory()
         return _cores() if memory is None else max(1, min(_cores(), memory // _PROCESS_BYTES))
-    return checked_count("parallel", 1 if parallel is False else parallel)
+    count = checked_count("parallel", 1 if parallel is False else parallel)
+    if count > 1 and count > (most := max(_ALLOWED_ANYWHERE, _MAX_PER_CORE * _cores())):
+        raise InvalidInputError(f"parallel: expected at most {most} processes for {_cores()} cores, got {count}")
+    return count
 
 
 def checked_parallel(parallel: Any) -> Parallel:
     """An executor, or the number of processes as an int. Raises InvalidInputError for anything else."""
     if isinstance(parallel, bool) or is_executor(parallel):
         return cast("Parallel", parallel)
-    return checked_count("parallel", parallel)
+    processes(parallel)
+    return int(parallel)
 
 
 def _cores() -> int:

@@ -35,11 +35,12 @@ class BatchRunner:
     progress: Progress
     parallel: Parallel
 
-    def _parallel(self, parallel: Parallel | None, items: Any = None) -> Parallel:
-        """What to distribute a batch over; 1 if it has at most one item, or the store exists in this process only."""
-        parallel = self.parallel if parallel is None else checked_parallel(parallel)
+    def _chosen_parallel(self, parallel: Parallel | None, items: Any = None) -> Parallel:
+        """The processes, or the executor, of a call; 1 if it has at most one item, or the store exists in this process
+        only. Raises InvalidInputError."""
+        chosen = self.parallel if parallel is None else checked_parallel(parallel)
         few = isinstance(items, Collection) and len(items) <= 1
-        return 1 if few or self._store.keeps_live_objects else parallel
+        return 1 if few or self._store.keeps_live_objects else chosen
 
     @contextmanager
     def _batch(self, description: str, items: Any, total: int | None, progress: Progress,
@@ -65,7 +66,7 @@ class BatchRunner:
             options = {**options, "return_recording": True}
         with bar_for(progress, count, _DESCRIPTIONS[verb]) as bar:
             for chunk, part in processes.run(self._plain_copy(), verb, iterable(items), options,
-                                             self._parallel(parallel), bar.update,
+                                             self._chosen_parallel(parallel), bar.update,
                                              overlapping=self._store.overlaps_chunks, **options_of_run):
                 if monitor is not None:
                     part, recorded = part
@@ -88,7 +89,7 @@ class BatchRunner:
         if is_path(paths):
             return getattr(self._store.here(), verb)(as_path(paths))
         paths = keys(paths)
-        if is_parallel(self._parallel(parallel, paths)):
+        if is_parallel(self._chosen_parallel(parallel, paths)):
             parts = self._in_processes(verb, paths, {}, parallel, progress, total)
             return {path: answer for _, part in parts for path, answer in (part or {}).items()}
         with self._batch(_DESCRIPTIONS[verb], paths, total, progress) as (plan, interface):

@@ -120,7 +120,7 @@ class ReadVerbs(BatchRunner):
             paths = iterable(paths)
             options: dict[str, Any] = {
                 "raw": raw, "raise_errors": raise_errors, "max_decoded_size": max_decoded_size}
-            if is_parallel(self._parallel(parallel, paths)):
+            if is_parallel(self._chosen_parallel(parallel, paths)):
                 results = self._get_in_processes(paths, total, progress, parallel, monitor, options)
             else:
                 results = self._get_here(paths, total, progress, monitor, **options)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from cloudfiles import paths as _paths
-from cloudfiles.batch.processes import Parallel, checked_parallel
+from cloudfiles.batch.processes import Parallel
 from cloudfiles.batch.store import Store
 from cloudfiles.cloudpath_parser import check_typing
 from cloudfiles.exceptions import InvalidInputError
@@ -14,6 +14,7 @@ from cloudfiles.inputs import KeyPatterns, TransferRequest, as_path
 from cloudfiles.lib import StrPath
 from cloudfiles.option_checks import checked_callback
 from cloudfiles.progress import Progress, checked_progress
+from cloudfiles.verbs.batch_runner import BatchRunner
 
 if TYPE_CHECKING:
     from cloudfiles.transfer.result import ObjectOutcome, TransferResult
@@ -33,12 +34,8 @@ StoreLike: TypeAlias = "StrPath | TransferVerbs | AsyncTwin"
 """A cloudpath or local path, a `CloudFiles`, or an `AsyncCloudFiles`."""
 
 
-class TransferVerbs:
+class TransferVerbs(BatchRunner):
     """Methods of `CloudFiles` that copy, move, synchronize and compare objects between stores."""
-
-    _store: Store
-    progress: Progress
-    parallel: Parallel
 
     def transfer_to(self, cf_dest: StoreLike, paths: StrPath | Iterable[TransferRequest] | None = None,
                     block_size: int = 64, reencode: str | bool | None = None, content_type: str | None = None,
@@ -226,9 +223,6 @@ class TransferVerbs:
 
     def _chosen_progress(self, progress: Progress) -> Progress:
         return self.progress if progress is None else checked_progress(progress)
-
-    def _chosen_parallel(self, parallel: Parallel | None) -> Parallel:
-        return self.parallel if parallel is None else checked_parallel(parallel)
 
     def _other(self, given: Any) -> Store:
         """The store of a CloudFiles; a cloudpath is opened with the options of this one."""

@@ -125,7 +125,7 @@ class WriteVerbs(BatchRunner):
         items = uploads(files, defaults)
         if not isinstance(items, Collection) or len(items) > 1:
             items = find_key_conflict(self._store.here(), items, attrgetter("path"))
-        if not is_parallel(self._parallel(parallel, items)):
+        if not is_parallel(self._chosen_parallel(parallel, items)):
             return self._puts(items, total=total, progress=progress, return_recording=return_recording)
         sendable = map(processes.check_sendable, items)
         chunks = list(sendable) if isinstance(items, Collection) else sendable
@@ -295,7 +295,7 @@ class WriteVerbs(BatchRunner):
         Raises the first error that the store reports for a key, after the whole batch was sent.
         """
         chosen = keys((paths,) if is_path(paths) else paths)
-        if is_parallel(self._parallel(parallel, chosen)):
+        if is_parallel(self._chosen_parallel(parallel, chosen)):
             return sum(part for _, part in self._in_processes("delete", chosen, {}, parallel, progress, total))
         with self._batch("Deleting", chosen, total, progress) as (plan, interface):
             chunks, counter = _chunked(chosen, interface.traits.delete_batch, plan.width), ItemCounter()

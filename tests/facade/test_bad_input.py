@@ -113,7 +113,7 @@ def test_a_cloudfile_without_a_name() -> None:
 
 @pytest.mark.parametrize(("name", "value"), [
     ("num_threads", -1), ("num_threads", 2.5), ("num_threads", "4"), ("num_threads", True),
-    ("parallel", -2), ("parallel", 1.5), ("parallel", "all"),
+    ("parallel", -2), ("parallel", 1.5), ("parallel", "all"), ("parallel", 10**30),
     ("composite_upload_threshold", 0), ("composite_upload_threshold", -5), ("composite_upload_threshold", [5]),
     ("composite_upload_threshold", float("inf")), ("endpoint", 5), ("endpoint", b"http://localhost"),
     ("ca_bundle", 5), ("client_cert", b"cert"), ("client_key", True), ("lock_dir", 5),
@@ -354,8 +354,9 @@ def test_a_callback_that_is_no_function(cf: CloudFiles) -> None:
             call()
 
 
-@pytest.mark.parametrize("count", [-1, 1.5, "2", b"2", [2], float("nan")], ids=repr)
-def test_a_number_of_processes_of_another_type(cf: CloudFiles, count: Any) -> None:
+@pytest.mark.parametrize("count", [-1, 1.5, "2", b"2", [2], float("nan"), 10**6, 10**30], ids=repr)
+def test_a_number_of_processes_that_cannot_work(cf: CloudFiles, count: Any) -> None:
+    """Also of another type."""
     other = CloudFiles("mem://another/")
     for call in (lambda: cf.get(["a"] * 100, parallel=count), lambda: cf.exists(["a"] * 100, parallel=count),
                  lambda: cf.transfer_to(other, parallel=count), lambda: cf.transfer_from(other, parallel=count),
