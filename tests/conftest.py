@@ -21,6 +21,7 @@ from tests.servers.azure_server import AzureServer
 from tests.servers.azurite import AzuriteServer
 from tests.servers.azurite import azurite as run_azurite
 from tests.servers.delay_proxy import delay_proxy as run_delay_proxy
+from tests.servers.forgetting import forget_server
 from tests.servers.gcs_server import GcsServer
 from tests.servers.guard import Guard
 from tests.servers.hadoop import HadoopServer
@@ -144,11 +145,12 @@ class ScriptedServers:
         self._end = ExitStack()
 
     def as_new(self, kind: Callable[..., Any], *arguments: object) -> Any:
-        """The server `kind(*arguments)` without what earlier tests have left in it."""
+        """The server `kind(*arguments)` without what earlier tests have left in it, or learned about it."""
         key = (kind, *arguments)
         if key not in self._running:
             self._running[key] = self._end.enter_context(kind(*arguments))
         self._running[key].reset()
+        forget_server(self._running[key].port)
         return self._running[key]
 
     def stop(self) -> None:

@@ -297,7 +297,7 @@ def test_workers_are_added(runtime: Runtime, run: str, source: Callable[[Any], A
 @SOURCES
 def test_surplus_workers_end(runtime: Runtime, run: str, source: Callable[[Any], Any]) -> None:
     share = Share(6, 6, 1)
-    work = Work(runtime, lambda work: share.asked > 2)
+    work = Work(runtime, lambda work: share.asked > 3)  # once the caller has done what the third answer says
     assert run_all(run, work, source(range(50)), Plan(runtime, share=lambda: cast(Any, share))) == list(range(50))
     assert work.seen[-30:] == [1] * 30
     assert share.ended
@@ -339,12 +339,17 @@ def test_parts_in_progress_follow_the_width(runtime: Runtime, traffic: Traffic,
     controller.interval = 0.001
     monkeypatch.setitem(adaptive_width._widths, (ORIGIN,), AdaptiveWidth([traffic], cast(Any, controller)))
     sending = ConcurrentCalls(runtime.sleep)
+    first: list[int] = []
 
     def send(number: int, part: bytes) -> None:
         if number == 3:
+            while len(first) < 2:  # parts are numbered from 1
+                runtime.sleep(0.0005)
             controller.width = 12
         with sending.call(until=12 if number > 3 else 0):
             assert sending.most <= (3 if number < 3 else 12)
+        if number < 3:
+            first.append(number)
 
     assert send_parts(runtime, (b"x" for _ in range(60)), send, ORIGIN) == 60
     assert sending.most == 12

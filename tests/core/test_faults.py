@@ -126,7 +126,8 @@ def test_a_stalled_answer_costs_its_timeout_and_not_the_batch(fault_server: S3Se
     some = dict(list(contents.items())[:200])
     fault_server.put_many(some)
     fault_server.script(Rule(Stall(), key="key/0003"), Rule(Stall(100), key="key/0010"))
-    assert store(fault_server, green, read_timeout=0.3).get(list(some), return_dict=True) == some
+    # Longer than any other response takes on a busy machine.
+    assert store(fault_server, green, read_timeout=1.5, hedge=False).get(list(some), return_dict=True) == some
     assert len(fault_server.requests(key="key/0003")) == 2
 
 
@@ -198,8 +199,13 @@ def test_a_body_that_breaks_again_and_again(fault_server: S3Server, green: bool,
 # ---- what cannot pass
 
 
-QUICK = RetryPolicy(window=0.001, cap=0.01, unanswered_budget=0.1)
-"""Three thousand times as patient with servers that have answered."""
+QUICK = RetryPolicy(window=0.001, cap=0.01, unanswered_budget=0.5)
+"""Hundreds of times as patient with servers that have answered."""
+
+
+def assert_given_up_sooner(error: TransportError) -> None:
+    """No attempt followed one that had failed after the budget, however long each of them takes on a busy machine."""
+    assert all(attempt.elapsed <= QUICK.unanswered_budget for attempt in error.attempts[:-1])
 
 
 @pytest.fixture
@@ -237,7 +243,7 @@ def test_a_server_that_closes_without_a_response_is_given_up_sooner(
         url, options["ca_bundle"] = mtls_fault_server.url, str(certificates.authority)
     with pytest.raises(TransportError) as caught:
         CloudFiles(f"{url}/bucket/", **options).get("a")
-    assert caught.value.elapsed < 1.5
+    assert_given_up_sooner(caught.value)
 
 
 def test_a_port_that_refuses_may_be_the_wrong_one(green: bool, internals: Replace) -> None:
@@ -249,7 +255,7 @@ def test_a_port_that_refuses_may_be_the_wrong_one(green: bool, internals: Replac
             CloudFiles(f"http://127.0.0.1:{port}/", green=green, read_timeout=9.08).get("a")
     assert caught.value.is_unreachable
     assert len(caught.value.attempts) > 1
-    assert caught.value.elapsed < 1
+    assert_given_up_sooner(caught.value)
 
 
 def test_an_object_replaced_inside_a_read(fault_server: S3Server, green: bool) -> None:

@@ -31,24 +31,30 @@ def server(fault_server: S3Server) -> S3Server:
 def raw(server: S3Server, request: bytes = b"GET /bucket/a HTTP/1.1\r\nHost: x\r\n\r\n",
         limit: int = 1 << 20) -> tuple[bytes, str]:
     """Everything that comes back, and how it ended: 'closed', 'reset', 'silent' (open, nothing more), 'more'."""
+    before, is_answered = len(server.requests()), False
     with socket.create_connection(("127.0.0.1", server.port), timeout=0.3) as sock:
         sock.sendall(request)
         got = b""
-        try:
-            while data := sock.recv(1 << 16):
-                got += data
-                if len(got) > limit:
-                    return got, "more"
-        except ConnectionResetError:
-            return got, "reset"
-        except TimeoutError:
-            return got, "silent"
-        return got, "closed"
+        while True:
+            try:
+                data = sock.recv(1 << 16)
+            except ConnectionResetError:
+                return got, "reset"
+            except TimeoutError:
+                if is_answered:
+                    return got, "silent"
+                is_answered = len(server.requests()) > before  # what comes has been sent by now: look once more
+                continue
+            if not data:
+                return got, "closed"
+            got += data
+            if len(got) > limit:
+                return got, "more"
 
 
 def fetch(server: S3Server, method: str = "GET", body: bytes | None = None,
           headers: dict[str, str] | None = None) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     try:
         connection.request(method, PATH, body, headers or {})
         answer = connection.getresponse()
@@ -332,7 +338,7 @@ def test_faults_over_tls(tls_fault_server: S3Server, certificates: Certificates,
     tls_fault_server.script(Rule(fault))
 
     def get() -> bytes:
-        connection = http.client.HTTPSConnection("localhost", tls_fault_server.port, timeout=5,
+        connection = http.client.HTTPSConnection("localhost", tls_fault_server.port, timeout=60,
                                                  context=certificates.client_context())
         try:
             connection.request("GET", PATH)
