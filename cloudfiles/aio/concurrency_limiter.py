@@ -30,6 +30,9 @@ CANCEL_GRACE = 1.0
 
 _POLL_INTERVAL = 0.02  # seconds
 
+_KEEP_SECONDS = 0.05
+"""Seconds for which a share in the workers of a server is kept although there are no calls."""
+
 
 def hub_runtime() -> GreenRuntime:
     """The runtime of the engine's hub, which runs in a thread of its own beside the event loop."""
@@ -61,6 +64,7 @@ class ConcurrencyLimiter:
         self._share: WorkerShare | None = None
         self._adapt_at = 0.0
         self._wanted = 0  # calls that there were when the share was asked for
+        self._timer: Any = None  # runs while the share is kept for further calls
 
     async def run(self, function: Callable[..., Any], *args: Any) -> Any:
         """Run `function(*args)`, which may block, in the hub and return its result.
@@ -71,8 +75,9 @@ class ConcurrencyLimiter:
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Job:
         """Start the same call and return a `Job`, whose `outcome()` can be awaited."""
-        job = Job(self, function, args)
-        current_dispatcher().batch(_send_to_hub, job)
+        dispatcher = current_dispatcher()
+        job = Job(self, dispatcher, function, args)
+        dispatcher.batch(_send_to_hub, job)
         return job
 
     # ---- in the hub
@@ -80,7 +85,7 @@ class ConcurrencyLimiter:
     def enter(self, job: Job) -> None:
         if job.runtime is not self._runtime:  # the engine was closed since, which ended its calls
             self._leave_share()
-            self._runtime, self._running, self._waiting = job.runtime, 0, deque()
+            self._runtime, self._running, self._waiting, self._timer = job.runtime, 0, deque(), None
         self._waiting.append(job)
         self._start_waiting()
 
@@ -116,6 +121,21 @@ class ConcurrencyLimiter:
             following = self._next()
             if self._waiting:
                 self._start_waiting()  # the width may have grown
+        if not self._running and self._share is not None:
+            self._leave_soon(self._share)
+
+    def _leave_soon(self, share: WorkerShare) -> None:
+        """Leave the share if there are no further calls for a moment: to join it again costs as much as a request."""
+        import gevent
+
+        share.pause()
+        if self._timer is None:
+            self._timer = gevent.get_hub().loop.timer(_KEEP_SECONDS, ref=False)  # must not keep a hub from ending
+            self._timer.start(self._leave_if_idle)
+
+    def _leave_if_idle(self) -> None:
+        self._timer.close()
+        self._timer = None
         if not self._running:
             self._leave_share()
 
@@ -173,11 +193,12 @@ class Job:
 
     runtime: GreenRuntime
 
-    def __init__(self, limiter: ConcurrencyLimiter, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    def __init__(self, limiter: ConcurrencyLimiter, dispatcher: LoopDispatcher, function: Callable[..., Any],
+                 args: tuple[Any, ...]) -> None:
         self.limiter = limiter
+        self._dispatcher = dispatcher
         self._function = function
         self._args = args
-        self._dispatcher = current_dispatcher()
         self._future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._greenlet: Any = None
         self._cancellation = Cancellation()

@@ -8,7 +8,6 @@ that are in progress.
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
@@ -35,20 +34,23 @@ class Cancellation:
 
     Nested work is cancelled with the outer work, and its operations count for both. Thread-safe: an operation is
     registered before it checks whether it may begin, and `cancel` comes before the check for registered operations.
+
+    Small and quickly made, as there is one for each call that a coroutine awaits.
     """
 
+    __slots__ = ("_cancelled", "_parent", "_publishing", "_waits", "_writing")
+
     def __init__(self) -> None:
-        parent = self._parent = _current.get()
+        self._parent = _current.get()
         self._cancelled = False
-        self._event = threading.Event()
-        self._writing: deque[None] = deque()
-        self._publishing: deque[None] = deque()
-        self._all_writing: tuple[deque[None], ...] = (self._writing, *(parent._all_writing if parent else ()))
-        self._all_publishing: tuple[deque[None], ...] = (self._publishing, *(parent._all_publishing if parent else ()))
+        self._waits: list[threading.Event] = []
+        self._writing: list[None] = []
+        self._publishing: list[None] = []
 
     def cancel(self) -> None:
         self._cancelled = True
-        self._event.set()
+        for event in self._waits.copy():
+            event.set()
 
     @property
     def is_cancelled(self) -> bool:
@@ -61,25 +63,31 @@ class Cancellation:
 
     def wait(self, seconds: float) -> None:
         """Wait for some seconds. Raises Cancelled as soon as the work is cancelled."""
-        if self._event.wait(seconds):
-            raise Cancelled
-
-    @contextmanager
-    def current(self) -> Iterator[None]:
-        """A block that does this work in the current thread or greenlet."""
-        token = _current.set(self)
+        event = threading.Event()
+        self._waits.append(event)
         try:
-            yield
+            if self._cancelled or event.wait(seconds):
+                raise Cancelled
         finally:
-            _current.reset(token)
+            self._waits.remove(event)
+
+    def current(self) -> CurrentWork:
+        """A block that does this work in the current thread or greenlet."""
+        return CurrentWork(self)
 
     # ---- operations on local files
 
     def writing(self) -> FileOperation:
-        return FileOperation(self._all_writing, self)
+        return FileOperation(tuple(each._writing for each in self._with_outer()), self)
 
     def publishing(self) -> FileOperation:
-        return FileOperation(self._all_publishing, self)
+        return FileOperation(tuple(each._publishing for each in self._with_outer()), self)
+
+    def _with_outer(self) -> Iterator[Cancellation]:
+        work: Cancellation | None = self
+        while work is not None:
+            yield work
+            work = work._parent
 
     def has_file_operations(self, since: float) -> bool:
         """Whether to wait longer for operations in progress, in a wait that began at `since`.
@@ -103,12 +111,27 @@ class Cancellation:
             pause(_POLL_SECONDS)
 
 
+class CurrentWork:
+    """A `with` block in which the current thread or greenlet does some work."""
+
+    __slots__ = ("_token", "_work")
+
+    def __init__(self, work: Cancellation) -> None:
+        self._work = work
+
+    def __enter__(self) -> None:
+        self._token = _current.set(self._work)
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._token)
+
+
 class FileOperation:
     """An operation on local files: a `with` block, or from `begin` to `end`."""
 
     __slots__ = ("_cancellation", "_counts")
 
-    def __init__(self, counts: tuple[deque[None], ...], cancellation: Cancellation) -> None:
+    def __init__(self, counts: tuple[list[None], ...], cancellation: Cancellation) -> None:
         self._counts = counts
         self._cancellation = cancellation
 

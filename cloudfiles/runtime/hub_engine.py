@@ -6,10 +6,12 @@ With one hub, all threads of a program share a connection pool, and none of them
 from __future__ import annotations
 
 import atexit
+import functools
 import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -70,25 +72,33 @@ def _current_hub() -> Any:
     """The hub of this thread; None if it has none. Never creates one in an unpatched process."""
     if "gevent" not in sys.modules:
         return None
-    import gevent
-    from gevent._hub_local import get_hub_if_exists  # gevent has no public function that does not create one
-
-    return gevent.get_hub() if _is_patched() else get_hub_if_exists()
+    get_hub, get_hub_if_exists, _ = _gevent_functions()
+    return get_hub() if _is_patched() else get_hub_if_exists()
 
 
 def _is_patched() -> bool:
     """Whether the standard library waits by running a hub, of which the caller may be a greenlet."""
+    *_, is_module_patched = _gevent_functions()
+    return is_module_patched("socket") or is_module_patched("threading")
+
+
+@functools.cache
+def _gevent_functions() -> tuple[Callable[[], Any], Callable[[], Any], Callable[[str], bool]]:
+    """`get_hub`, `get_hub_if_exists`, and `is_module_patched`: single calls look for a hub, and an import statement in
+    a function takes a microsecond."""
+    from gevent import get_hub
+    from gevent._hub_local import get_hub_if_exists  # gevent has no public function that does not create one
     from gevent.monkey import is_module_patched
 
-    return bool(is_module_patched("socket") or is_module_patched("threading"))
+    return get_hub, get_hub_if_exists, is_module_patched
 
 
 def _runtime_of(hub: Any) -> GreenRuntime:
     """The runtime of a hub of this thread, stored on the hub so that it ends with it."""
-    from cloudfiles.runtime.green import GreenRuntime
-
     runtime: GreenRuntime | None = getattr(hub, "cloudfiles_runtime", None)
     if runtime is None:
+        from cloudfiles.runtime.green import GreenRuntime
+
         runtime = hub.cloudfiles_runtime = GreenRuntime(hub)
     return runtime
 

@@ -114,7 +114,7 @@ class ReadVerbs(BatchRunner):
         if is_path(paths) or isinstance(paths, Mapping):
             runtime = blocking_runtime()
             read = reader(self._store.interface(runtime), runtime, raw, max_decoded_size, monitor)
-            found = read(as_get_item(paths))
+            found = read(paths if type(paths) is str else as_get_item(paths))
             answer = {found["path"]: found["content"]} if return_dict else found["content"]
         else:
             paths = iterable(paths)

@@ -95,19 +95,29 @@ def test_hundreds_at_once_without_threads(fault_server: S3Server, run: Run, full
     assert fault_server.connections()[0] - before <= 20
 
 
+class Share:
+    """Of single calls in the workers of a server."""
+
+    def __init__(self, interval: float, workers: Callable[[int], int]) -> None:
+        self.interval = interval
+        self.left = threading.Event()
+        self.is_paused = False
+        self._workers = workers
+
+    def workers(self, now: float, wanted: int, waiting: int = 0) -> int:
+        self.is_paused = False
+        return self._workers(wanted)
+
+    def pause(self) -> None:
+        self.is_paused = True
+
+    def leave(self) -> None:
+        self.left.set()
+
+
 def test_single_calls_follow_the_width_of_their_server() -> None:
-    class Share:
-        interval = 0.001
-        ended = False
-
-        def workers(self, now: float, wanted: int, waiting: int = 0) -> int:
-            return 3 if done < 3 else 8
-
-        def leave(self) -> None:
-            self.ended = True
-
     done = running = most = 0
-    share = Share()
+    share = Share(0.001, lambda _: 3 if done < 3 else 8)
 
     def call(number: int) -> int:
         nonlocal done, running, most
@@ -124,21 +134,40 @@ def test_single_calls_follow_the_width_of_their_server() -> None:
 
     assert asyncio.run(main()) == list(range(100))
     assert most == 8
-    assert share.ended
+    assert share.is_paused
+    assert share.left.wait(30)
+
+
+def test_calls_one_after_the_other_keep_their_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To join again for each of them would cost more than the calls."""
+    shares: list[Share] = []
+
+    def share(_: object) -> Any:
+        shares.append(Share(0.0, lambda wanted: wanted))
+        return shares[-1]
+
+    async def calls(limiter: ConcurrencyLimiter) -> None:
+        for number in range(10):
+            assert await limiter.run(abs, -number) == number
+
+    monkeypatch.setattr("cloudfiles.aio.concurrency_limiter._KEEP_SECONDS", 60.0)
+    limiter = ConcurrencyLimiter(share_of=share)
+    asyncio.run(calls(limiter))
+    assert len(shares) == 1
+    assert not shares[0].left.is_set()
+    close_engine()
+    asyncio.run(calls(limiter))  # in another hub, where the share is left in time
+    assert len(shares) == 2
+    assert shares[0].left.is_set()
+    monkeypatch.setattr("cloudfiles.aio.concurrency_limiter._KEEP_SECONDS", 0.001)
+    close_engine()
+    asyncio.run(calls(limiter))
+    assert shares[-1].left.wait(30)
 
 
 def test_first_calls_are_not_held_back_by_the_width_for_one() -> None:
     """The first call asks for one worker. Those that follow ask again, before it has ended."""
     running = 0
-
-    class Share:
-        interval = 60.0
-
-        def workers(self, now: float, wanted: int, waiting: int = 0) -> int:
-            return min(wanted, 8)
-
-        def leave(self) -> None:
-            pass
 
     def call() -> None:
         nonlocal running
@@ -150,7 +179,7 @@ def test_first_calls_are_not_held_back_by_the_width_for_one() -> None:
         raise AssertionError(f"only {running} calls run at once")
 
     async def main() -> None:
-        limiter = ConcurrencyLimiter(share_of=lambda _: cast(Any, Share()))
+        limiter = ConcurrencyLimiter(share_of=lambda _: cast(Any, Share(60.0, lambda wanted: min(wanted, 8))))
         await asyncio.gather(*(limiter.run(call) for _ in range(8)))
 
     asyncio.run(main())

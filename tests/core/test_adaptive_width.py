@@ -131,6 +131,18 @@ def test_the_time_between_two_batches_does_not_count(joined: Callable[..., Worke
     assert [one.seconds for one in controller.intervals] == [pytest.approx(0.1)]
 
 
+def test_the_time_in_which_no_batch_needs_workers_does_not_count(joined: Callable[..., WorkerShare],
+                                                                 controller: Controller) -> None:
+    paused, share = joined(), joined()
+    paused.workers(100.0, 50)
+    paused.pause()
+    assert share.workers(900.0, 50) == 20  # all of them
+    share.workers(900.1, 50)
+    assert [one.seconds for one in controller.intervals] == [pytest.approx(0.1)]
+    assert paused.workers(900.1, 50) == 10
+    assert share.workers(900.1, 50) == 10
+
+
 def test_intervals_get_longer_while_the_width_stays(joined: Callable[..., WorkerShare], controller: Controller) -> None:
     controller.interval = 0.01
     share, now, asked = joined(), 0.0, []

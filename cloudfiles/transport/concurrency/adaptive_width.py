@@ -102,7 +102,7 @@ class AdaptiveWidth:
 
     def join(self, share: WorkerShare, now: float) -> None:
         with self._lock:
-            if not self._shares:
+            if not any(each.wanted for each in self._shares):
                 self._unchanged = 0
                 self._begin(now)
             self._shares.append(share)
@@ -237,6 +237,10 @@ class WorkerShare:
         self._known, self._width = origins, width
         width.join(self, now)
 
+    def pause(self) -> None:
+        """The batch needs no workers, until it asks for them again."""
+        self.wanted = self.waiting = 0
+
     def leave(self) -> None:
         """The batch has ended."""
         if self._width is not None:
@@ -276,7 +280,7 @@ def fair_share(width: int, wanted: Iterable[int], index: int) -> int:
         share = max(1, min(wants, left // (len(ordered) - position)))
         if batch == index:
             return share
-        left = max(0, left - share)
+        left = max(0, left - min(share, wants))
     raise IndexError(index)
 
 
