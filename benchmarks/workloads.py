@@ -17,6 +17,7 @@ FAR_SECONDS = 3.0  # of a batch on a far store, for clients whose rate does not 
 SLOW = 0.02  # seconds that a request takes the slower ones, whatever the latency
 OURS, OTHERS = ("cloudfiles",), ("obstore, 20 threads", "boto3, 10 threads", "s3fs", "cloud-files 6.4.3, threads")
 GATHER, PROGRAMS = "obstore, asyncio.gather", ("s5cmd", "rclone")
+OUR_GATHER = "cloudfiles, asyncio.gather"
 WIDTHS = tuple(client.name for client in FIXED if client.width != 1)
 ONE_BY_ONE = "cloudfiles, num_threads=1"
 
@@ -104,11 +105,11 @@ class Workload:
 
 
 LATENCIES = (0, 5, 20, 50, 100)  # milliseconds
-GETTING = {0: (*OURS, WIDTHS[0], *OTHERS, GATHER), 20: (*OURS, *WIDTHS, *OTHERS, GATHER),
-           50: (*OURS, *WIDTHS[1:], *OTHERS, GATHER)}  # elsewhere no fixed widths
+ANYWHERE = (*OURS, OUR_GATHER, *OTHERS, GATHER)
+GETTING = {0: (*ANYWHERE, WIDTHS[0]), 20: (*ANYWHERE, *WIDTHS), 50: (*ANYWHERE, *WIDTHS[1:])}  # with fixed widths
 FAR: tuple[Workload, ...] = (
     *(Workload(f"far-get-{latency}", f"GET 4 KiB at {latency} ms, default settings", "get", f"far-{latency}", 4 * KIB,
-               5000, 5000, clients=GETTING.get(latency, (*OURS, *OTHERS, GATHER))) for latency in LATENCIES),
+               5000, 5000, clients=GETTING.get(latency, ANYWHERE)) for latency in LATENCIES),
     *(Workload(f"far-put-{latency}", f"PUT 4 KiB at {latency} ms, default settings", "put", f"far-{latency}", 4 * KIB,
                5000, 5000, writes=True, clients=GETTING[latency]) for latency in GETTING),
     Workload("far-down-20", "4 KiB objects to files at 20 ms, default settings", "download", "far-20", 4 * KIB, 5000,
@@ -116,11 +117,12 @@ FAR: tuple[Workload, ...] = (
     Workload("far-up-20", "4 KiB objects from files at 20 ms, default settings", "upload", "far-20", 4 * KIB, 5000,
              5000, unit="files/s", writes=True, clients=(*OURS, *PROGRAMS, OTHERS[-1])),
     Workload("far-get-narrow", "GET 4 KiB at 20 ms through 50 Mbit/s, default settings", "get", "far-narrow", 4 * KIB,
-             5000, 5000, clients=(*OURS, *WIDTHS[:2], OTHERS[0], GATHER)),
+             5000, 5000, clients=(*OURS, OUR_GATHER, *WIDTHS[:2], OTHERS[0], GATHER)),
     Workload("far-put-narrow", "PUT 4 KiB at 20 ms through 50 Mbit/s, default settings", "put", "far-narrow", 4 * KIB,
-             5000, 5000, writes=True, clients=(*OURS, *WIDTHS[:2], OTHERS[0], GATHER)),
+             5000, 5000, writes=True, clients=(*OURS, OUR_GATHER, *WIDTHS[:2], OTHERS[0], GATHER)),
     Workload("far-get-throttled", "GET 4 KiB at 20 ms, 503 above 1 000 requests/s, default settings", "get",
-             "far-throttled", 4 * KIB, 10_000, 10_000, clients=(*OURS, "cloudfiles, 4 processes", OTHERS[-1])),
+             "far-throttled", 4 * KIB, 10_000, 10_000,
+             clients=(*OURS, OUR_GATHER, "cloudfiles, 4 processes", OTHERS[-1])),
     Workload("far-get-stalls", "GET 4 KiB at 20 ms, one in 200 stalls for 5 s, default settings", "get", "far-stalls",
              4 * KIB, 5000, 5000,
              clients=(*OURS, "cloudfiles, threads", "cloudfiles, hedge=False", WIDTHS[3], GATHER)),

@@ -17,7 +17,8 @@ from benchmarks.clients import (
 from benchmarks.clients.base import Client
 
 CLIENTS: tuple[type[Client], ...] = (
-    ours.Ours, ours.Threads, ours.OnS3, ours.OnFastS3, *ours.FIXED, ours.Unhedged, ours.Generator, ours.Processes,
+    ours.Ours, ours.Gather, ours.Threads, ours.OnS3, ours.OnFastS3, *ours.FIXED, ours.Unhedged, ours.Generator,
+    ours.Processes,
     obstore_client.Threads, obstore_client.Async, obstore_client.Gather,
     http_clients.Geventhttpclient, http_clients.Urllib3,
     boto.Boto, boto.Defaults, boto.Transfer, fsspec_clients.S3fs,

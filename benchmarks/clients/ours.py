@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from benchmarks.clients.base import FIRST_OBJECT, FIRST_OBJECT_TLS, Client, Items, Target
+from benchmarks.clients.base import FIRST_OBJECT, FIRST_OBJECT_TLS, AsyncClient, Client, Items, Target
 
 
 def place(target: Target) -> dict[str, Any]:
@@ -167,6 +168,29 @@ class Processes(Ours):
     def get(self, keys: Sequence[str]) -> Any:
         found = self.pool.map(_get, [keys[start::PROCESSES] for start in range(PROCESSES)], chunksize=1)
         return [found[n % PROCESSES][n // PROCESSES] for n in range(len(keys))]
+
+
+class Gather(AsyncClient):
+    """`asyncio.gather` of all single calls of `AsyncCloudFiles` at once."""
+
+    name = "cloudfiles, asyncio.gather"
+    equal = False
+
+    def setup(self, target: Target) -> None:
+        sys.path.insert(0, target.project)
+        from cloudfiles import AsyncCloudFiles  # type: ignore[attr-defined, unused-ignore]
+
+        self.store = AsyncCloudFiles(**place(target))
+        self.start(target)
+
+    def get(self, keys: Sequence[str]) -> Any:
+        return self.each(functools.partial(self.store.get, raw=True), keys)
+
+    async def _put(self, item: tuple[str, bytes]) -> None:
+        await self.store.put(*item)
+
+    def put(self, items: Items) -> None:
+        self.each(self._put, items)
 
 
 PROCESSES = 4
