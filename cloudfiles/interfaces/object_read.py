@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
 
 from cloudfiles.byteranges import ContentRange, parse_content_range, range_header
@@ -95,20 +96,36 @@ class ObjectRead(Request):
         return ThroughputMonitor(length)
 
     def on_incomplete_body(self, head: Head, received: bytes) -> None:
+        if self._resume_after(head, len(received)):
+            self._pieces.append(received)
+
+    def _resume_after(self, head: Head, count: int) -> bool:
+        """Request only what follows the first `count` bytes of the body after `head`; False if that is impossible."""
         validator = self._validator(head.headers)
-        if not received or head.status not in (200, 206) or validator is None:
-            return
+        if not count or head.status not in (200, 206) or validator is None:
+            return False
         begins = self._body_start(head.status, head.headers)
         if begins is None or begins != self._expected_start(head.headers) or not self._is_same_version(head.headers):
-            return
-        following, last = begins + len(received), self._range_end(head.headers)
+            return False
+        following, last = begins + count, self._range_end(head.headers)
         if last is not None and following >= last:
-            return  # more was received than announced
+            return False  # more was received than announced
         self._first_headers = self._first_headers or head.headers
-        self._pieces.append(received)
         self._resume_at = following
         self.headers["range"] = f"bytes={following}-" if last is None else f"bytes={following}-{last - 1}"
         self._pin(validator)
+        return True
+
+    def rest_after(self, head: Head, count: int) -> ObjectRead | None:
+        rest = copy(self)
+        rest.headers = self.headers.copy()
+        return rest if not count or rest._resume_after(head, count) else None
+
+    def is_rest(self, head: Head) -> bool:
+        headers = head.headers
+        if head.status == 206:
+            return self._body_start(206, headers) == self._expected_start(headers) and self._is_same_version(headers)
+        return head.status == 200 and "range" not in self.headers
 
     def _validator(self, headers: dict[str, str]) -> str | None:
         """The validator that distinguishes the object of a response from any replacement; None if there is none."""

@@ -7,6 +7,7 @@ less CPU time, as the memory of a piece is in the caches and is used again, and 
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 
 from cloudfiles.byteranges import parse_content_range
 from cloudfiles.exceptions import ObjectChangedError
@@ -57,9 +58,23 @@ class PartRead(ObjectRead):
 
     def on_incomplete_body(self, head: Head, received: bytes) -> None:
         if self._is_passed_on:
-            self.headers["range"] = f"bytes={self._at}-{self._last - 1}"
+            self._request_rest()
         elif self._at == self.start:
             super().on_incomplete_body(head, received)
+
+    def _request_rest(self) -> None:
+        self.headers["range"] = f"bytes={self._at}-{self._last - 1}"
+
+    def rest_after(self, head: Head, count: int) -> ObjectRead | None:
+        if not self._is_passed_on:
+            return super().rest_after(head, count) if self._at == self.start else None
+        rest = copy(self)
+        rest.headers = self.headers.copy()
+        rest._request_rest()
+        return rest
+
+    def is_rest(self, head: Head) -> bool:
+        return head.status == 206 and self._is_rest(head.headers) if self._is_passed_on else super().is_rest(head)
 
     def resumable_bytes(self) -> int:
         return self._at - (self.start or 0) + super().resumable_bytes()

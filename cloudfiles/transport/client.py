@@ -18,7 +18,8 @@ from cloudfiles.runtime.descriptors import DescriptorBudget, is_descriptor_short
 from cloudfiles.transport.attempts import Attempts
 from cloudfiles.transport.connection_pool import Pool
 from cloudfiles.transport.dial import Dialer
-from cloudfiles.transport.hedging import Hedger, HedgeWonError, HedgingPolicy
+from cloudfiles.transport.hedger import Hedger
+from cloudfiles.transport.hedging import HedgeWonError, HedgingPolicy
 from cloudfiles.transport.proxy import proxy_for
 from cloudfiles.transport.rate_limit.limiter import Limiter
 from cloudfiles.transport.request import Origin, Request, Response, RetryRequest
@@ -119,9 +120,17 @@ class Client:
             try:
                 response = connection.exchange(pool.forward(head) if pool.forwarded else head, request)
             except HedgeWonError as won:
-                connection.close()
-                connection, request.signed = won.answer.connection, won.answer.signed
-                response = connection.receive_body(won.answer.head, won.answer.rest, request)
+                answer, broken = won.answer, won.broken
+                while True:
+                    connection.close()
+                    connection, request.signed = answer.connection, answer.signed
+                    if broken is not None:
+                        request.on_incomplete_body(*broken)
+                    try:
+                        response = connection.receive_body(answer.head, answer.rest, request)
+                        break
+                    except HedgeWonError as again:  # the body has stalled there, too
+                        answer, broken = again.answer, again.broken
         except IncompleteBodyError as broken:
             connection.close()
             if limiter.is_watching:

@@ -17,10 +17,12 @@ from cloudfiles.exceptions import (
 from cloudfiles.runtime.contract import Stream
 from cloudfiles.transport.budget import Reservation, unlimited
 from cloudfiles.transport.deadline import DeadlineStream
-from cloudfiles.transport.hedging import Hedger, Straggler
+from cloudfiles.transport.hedger import Hedger
+from cloudfiles.transport.hedging import Straggler
 from cloudfiles.transport.request import Body, FileBody, Request, Response
 from cloudfiles.transport.response_reader import IncompleteBodyError, ResponseReader
 from cloudfiles.transport.socket_errors import transport_error
+from cloudfiles.transport.stalled_body import StalledBody
 from cloudfiles.transport.throughput import NO_MINIMUM, Throughput, TooSlowError, Watch
 from cloudfiles.transport.traffic import Traffic
 from cloudfiles.transport.wire import Head, body_length
@@ -90,7 +92,7 @@ class Connection(ResponseReader):
         """Send `head` and the request's body, and read the whole response.
 
         Raises TransportError if the exchange fails before the response body, IncompleteBodyError within it, and
-        HedgeWonError if the request was sent again on another connection, and is answered there.
+        HedgeWonError if the request, or one for the rest of the body, is answered on another connection.
         """
         stream = self._stream
         if request.deadline is not None:
@@ -119,7 +121,7 @@ class Connection(ResponseReader):
                 raise transport_error(self._too_slow, "while receiving the response headers") from error
             raise
         except IncompleteBodyError as broken:
-            self._explain(broken)
+            self._body_broke(broken)
             raise
         finally:
             self._stream = stream
@@ -146,21 +148,29 @@ class Connection(ResponseReader):
             return found, rest
 
     def receive_body(self, head: Head, rest: memoryview, request: Request) -> Response:
-        """The response to `request` of which `ask` has received the head. Raises IncompleteBodyError."""
+        """The response to `request` of which `ask` has received the head.
+
+        Raises IncompleteBodyError, and HedgeWonError if the rest of the body is received on another connection.
+        """
         self._request = request
         try:
             with self._deadline_of(request):
                 response = self._receive(request, (head, rest))
         except IncompleteBodyError as broken:
-            self._explain(broken)
+            self._body_broke(broken)
             raise
         finally:
             self._request = None
+            if self._straggler is not None:
+                self._end_straggler()
         self.responses += 1
         return response
 
-    def _explain(self, broken: IncompleteBodyError) -> None:
-        """Name the reason if the exchange was interrupted because of a stall."""
+    def _body_broke(self, broken: IncompleteBodyError) -> None:
+        """Raise HedgeWonError if the rest is received on another connection. Name the reason if the exchange was
+        interrupted because of a stall."""
+        if isinstance(self._straggler, StalledBody):
+            self._straggler.first_broke(broken.head, broken.received)
         if self._too_slow is not None:
             broken.cause = transport_error(self._too_slow, "while receiving the body")
 
@@ -183,12 +193,20 @@ class Connection(ResponseReader):
         if self.has_response_bytes:
             self._check_stall(self._request, waited)
         if self.has_head:
+            if self._body is not None:
+                self._hedge_body(self._request, *self._body, waited)
             return
         if self._straggler is not None:
             self._straggler.hedge(waited, self._throughput.now())
         elif self._hedger is not None:
             self._straggler = self._hedger.look(self, self._request, waited)
             self._is_observed |= self._straggler is not None
+
+    def _hedge_body(self, request: Request, head: Head, begin: int, waited: float) -> None:
+        if self._straggler is None and self._hedger is not None:
+            self._straggler = self._hedger.look_at_body(self, request, head, begin, waited)
+        if self._straggler is not None:
+            self._straggler.hedge(waited, self._throughput.now())
 
     def _check_stall(self, request: Request, waited: float) -> None:
         """Interrupt the exchange if no more of the response arrives, while others do."""

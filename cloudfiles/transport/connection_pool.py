@@ -17,7 +17,7 @@ from cloudfiles.transport.body_memory import process_body_memory
 from cloudfiles.transport.connection import Connection
 from cloudfiles.transport.deadline import past_deadline
 from cloudfiles.transport.dial import Dialer
-from cloudfiles.transport.hedging import Hedger
+from cloudfiles.transport.hedger import Hedger
 from cloudfiles.transport.proxy import Proxy
 from cloudfiles.transport.rate_limit.limiter import Limiter
 from cloudfiles.transport.request import Origin
@@ -79,7 +79,7 @@ class Pool:
         # A plain request through a proxy names its origin in the request line (RFC 9112 3.2.2).
         self.forwarded = proxy is not None and origin.scheme == "http"
         descriptors.add_pool(self)
-        self._throughput = Throughput(min_throughput, dialer.read_timeout, self._connections, monotonic,
+        self._throughput = Throughput(min_throughput, dialer.read_timeout, self.connections, monotonic,
                                       lambda: self.traffic.first_byte.last)
         self.hedger: Hedger | None = None
 
@@ -228,7 +228,7 @@ class Pool:
         if not connection.has_response_bytes and not self._proxy:
             self._dialer.address_failed(self.origin, connection.address)
 
-    def _connections(self) -> list[Connection]:
+    def connections(self) -> list[Connection]:
         """All connections to this origin, of any timeouts and runtime."""
         return self._descriptors.connections(self.origin)
 

@@ -7,6 +7,7 @@ connection is closed: see J. Dean and L. A. Barroso, "The Tail at Scale", Commun
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
 
 MIN_DELAY = 0.5
 """Seconds without a byte of the response before a request can be a straggler."""
+
+MIN_BODY_DELAY = 2.0
+"""Seconds without a byte of the body, likewise. A packet that is lost three times in a row takes 1.4 seconds."""
+
+LONE_DELAY = 5.0
+"""The same if too few requests were sent to tell what is usual; and seconds between two requests of this kind."""
 
 _QUANTILE = 0.95
 _FACTOR = 4.0
@@ -56,8 +63,6 @@ server or the network is slow as a whole."""
 _PATIENCE = 0.5
 """Seconds for which the second response is waited for if the first request has failed."""
 
-_READS = frozenset({"GET", "HEAD"})
-
 _DEFINITE = frozenset({200, 204, 206, 304, 404, 410, 412, 416})
 """Statuses of a second response that end the wait for the first one. Others, such as those of an overloaded server or
 of rejected credentials, are ignored: the first request may still succeed."""
@@ -78,6 +83,7 @@ class HedgingPolicy:
         self.hedged = 0
         self._tokens = 0.0
         self._requests = 0
+        self._free_at = -math.inf
 
     def delay(self, operation: str, size_class: int, now: float) -> float | None:
         """Seconds without any byte of the head of a response after which its request is a straggler; None if too few
@@ -99,6 +105,22 @@ class HedgingPolicy:
         self.hedged += 1
         return True
 
+    def take_without_budget(self, now: float) -> bool:
+        """Whether to hedge one of the bodies that have stalled, when few requests were sent: now and then."""
+        if now < self._free_at:
+            return False
+        self._free_at = now + LONE_DELAY
+        self.hedged += 1
+        return True
+
+    def body_delay(self, operation: str, size_class: int, now: float) -> float | None:
+        """As `delay`, for a body of which no more arrives: its server has shown already that it is at work."""
+        if self._times.count(operation, size_class, now) < _MIN_SAMPLES:
+            return None
+        usual = self._times.quantile(operation, size_class, _QUANTILE)
+        assert usual is not None
+        return max(MIN_BODY_DELAY, _FACTOR * usual)
+
     def _all_are_slow(self, since: float) -> bool:
         return self.waiting > _FEW and self.waiting > _FELLOWS * self._times.answered_since(since)
 
@@ -114,14 +136,20 @@ class Answer(NamedTuple):
     head: Head
     rest: memoryview
     signed: object  # what the request was signed with
+    begin: int = 0  # what the first connection had received when this was requested
 
 
 class HedgeWonError(Exception):
-    """A second request was answered before the first one. Never leaves the transport."""
+    """A second request was answered before the first one. Never leaves the transport.
 
-    def __init__(self, answer: Answer) -> None:
+    Attributes:
+        broken: the part of the body before the answer; None if the answer is the whole response.
+    """
+
+    def __init__(self, answer: Answer, broken: tuple[Head, bytes] | None = None) -> None:
         super().__init__()
         self.answer = answer
+        self.broken = broken
 
 
 class Straggler:
@@ -131,10 +159,12 @@ class Straggler:
     thread, which receives the head of its response, and then interrupts the wait.
     """
 
+    _missing = "no response"
+
     def __init__(self, first: Connection, request: Request, pool: Pool, policy: HedgingPolicy,
                  wall: Callable[[], float]) -> None:
         self._first = first
-        self._request = request
+        self._again = request, 0  # what is sent again, and what `first` had received then
         self._pool = pool
         self._policy = policy
         self._wall = wall
@@ -153,58 +183,66 @@ class Straggler:
         """Send the request again if the policy allows it. Called now and then while the request waits."""
         if waited < _AGAIN * self._sent_at or self._pool.limiter.rate is not None:
             return
-        if not self._policy.take(waited, now):
+        if not self._may_hedge(waited, now):
             return
         self._sent_at = waited
-        logger.info("%s: no response for %.1f s; sending the request again on another connection",
-                    redact(self._request.path or ""), waited)
+        logger.info("%s: %s for %.1f s; sending the request again on another connection",
+                    redact(self._again[0].path or ""), self._missing, waited)
         group = self._group or self._pool.runtime.worker_group()
         with suppress(RuntimeError):  # the system has no more threads
             group.start(self._send_again, 1)
             self._group = group
             self._times_sent += 1
 
+    def _may_hedge(self, waited: float, now: float) -> bool:
+        return self._policy.take(waited, now)
+
     # ---- in the second greenlet or thread
 
     def _send_again(self) -> None:
         try:
-            connection = self._pool.take_other(self._first, self._request.deadline)
+            request, begin = self._again
+            connection = self._pool.take_other(self._first, request.deadline)
         except Exception as error:
             logger.debug("no connection for a second request: %s", error)
             return
         answer: Answer | None = None
         try:
-            answer = self._ask(connection)
+            answer = self._ask(connection, request, begin)
         except Exception as error:  # whatever it is, the first request may still succeed
             logger.debug("a second request failed: %s", error)
         finally:
             if not self._offer(answer, connection):
                 connection.close()
 
-    def _ask(self, connection: Connection) -> Answer | None:
+    def _ask(self, connection: Connection, request: Request, begin: int) -> Answer | None:
         """The answer on `connection`; None if the first request should be waited for."""
         with self._lock:
             if self._is_over:
                 return None
             self._others.add(connection)
-        request, before = self._request, self._request.signed
+        before = request.signed
         head = request.encode(self._pool.host, self._wall())
         signed, request.signed = request.signed, before
         found, rest = connection.ask(self._pool.forward(head) if self._pool.forwarded else head, request)
         if found.status in REFUSED_STATUS:
             self._policy.refused()
-        if found.status not in _DEFINITE:
-            return None
-        return Answer(connection, found, rest, signed)
+        return Answer(connection, found, rest, signed, begin) if self._is_answer(found, request) else None
+
+    def _is_answer(self, head: Head, request: Request) -> bool:
+        return head.status in _DEFINITE
 
     def _offer(self, answer: Answer | None, connection: Connection) -> bool:
         """End the wait for the first response if there is an answer, unless its head has arrived."""
         with self._lock:
             self._others.discard(connection)
-            if answer is None or self._is_over or self._answer is not None:
+            if answer is None or self._is_over or self._answer is not None or not self._is_needed(answer):
                 return False
             self._answer = answer
             self._first.interrupt()
+        return True
+
+    def _is_needed(self, answer: Answer) -> bool:
         return True
 
     # ---- in the worker that waits
@@ -239,23 +277,3 @@ class Straggler:
         self._group.kill()
         for _ in range(self._times_sent):
             count_hedge()
-
-
-class Hedger:
-    """Finds the stragglers among the requests of one pool."""
-
-    def __init__(self, pool: Pool, policy: HedgingPolicy, wall: Callable[[], float],
-                 monotonic: Callable[[], float]) -> None:
-        self._pool = pool
-        self._policy = policy
-        self._wall = wall
-        self._monotonic = monotonic
-
-    def look(self, connection: Connection, request: Request, waited: float) -> Straggler | None:
-        """`request`, which has waited on `connection` for some seconds, as a straggler; None if it is none."""
-        if request.method not in _READS or not request.idempotent or len(request.body):
-            return None
-        delay = self._policy.delay(request.operation, request.size_class(), self._monotonic())
-        if delay is None or waited < delay:
-            return None
-        return Straggler(connection, request, self._pool, self._policy, self._wall)

@@ -280,6 +280,17 @@ class Request:
         """Bytes that `on_incomplete_body` has kept: an attempt that adds to them has made progress."""
         return 0
 
+    def rest_after(self, head: Head, count: int) -> Request | None:
+        """A request, of the same version, for what follows the first `count` bytes of the body after `head`.
+
+        It is the one that would be sent if the body broke off there; None if that would start over.
+        """
+        return None
+
+    def is_rest(self, head: Head) -> bool:
+        """Of a request that `rest_after` has returned: whether its response is what was requested."""
+        return False
+
 
 def flat(view: memoryview) -> memoryview:
     """`view` as bytes, so that its length is its size."""

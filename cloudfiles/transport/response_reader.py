@@ -71,7 +71,7 @@ class ResponseReader:
         received, sent: bytes over all exchanges; only bodies are counted in `sent`.
     """
 
-    __slots__ = ("_first", "_is_observed", "_memory", "_stream", "_throughput", "_too_slow", "_traffic",
+    __slots__ = ("_body", "_first", "_is_observed", "_memory", "_stream", "_throughput", "_too_slow", "_traffic",
                  "_view", "has_head", "has_response_bytes", "is_closed", "received", "reusable", "sent")
 
     def __init__(self, stream: Stream, throughput: Throughput, traffic: Traffic,
@@ -84,6 +84,7 @@ class ResponseReader:
         self._view = _untouched_memory(BUFFER)
         self._first = self._view  # for the first receive of a response
         self._is_observed = False  # `_on_first_byte` and `_on_head` are to be called
+        self._body: tuple[Head, int] | None = None  # that is being received: its head, and `received` when it began
         self._too_slow: TooSlowError | None = None  # the reason for which the exchange was interrupted
         self.reusable = False
         self.is_closed = False
@@ -206,6 +207,7 @@ class ResponseReader:
         now = self._throughput.now
         due = now() + self._throughput.first_check
         body, got = BodyBuffer(length, rest), len(rest)
+        self._body = head, self.received - got
         try:
             while got < length:
                 with body.view[got:] as free:  # released even if a traceback refers to it: `cut` resizes the memory
@@ -225,6 +227,7 @@ class ResponseReader:
         except (OSError, TruncatedBodyError, SlowBodyError) as error:
             raise IncompleteBodyError(head, body.cut(got),
                                       transport_error(error, "while receiving the body")) from error
+        self._body = None
         self.reusable = keep_alive
         return body.cut(length)
 
@@ -246,7 +249,9 @@ class ResponseReader:
         receiver = _TimedReceiver(request.receiver, watch, self._throughput.now)
         try:
             if length >= 0:
+                self._body = head, self.received - len(rest)
                 self._deliver_sized(length, rest, receiver, watch)
+                self._body = None
                 self.reusable = head.keep_alive and len(rest) <= length
             else:
                 self._deliver_unsized(head, length, rest, receiver, watch)

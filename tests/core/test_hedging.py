@@ -11,8 +11,7 @@ import pickle
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from time import monotonic, sleep
 from types import SimpleNamespace
 from typing import Any, cast
@@ -24,25 +23,36 @@ from cloudfiles import CloudFile, CloudFiles, reset_connection_pools
 from cloudfiles.aio import AsyncCloudFiles
 from cloudfiles.exceptions import CloudFilesError, DeadlineError, InvalidInputError
 from cloudfiles.monitoring import IOEnum, TransmissionMonitor
-from cloudfiles.runtime import green_stream, threads
 from cloudfiles.runtime.descriptors import process_descriptors
 from cloudfiles.runtime.hub_engine import blocking_runtime
 from cloudfiles.testing import Rule, S3Server, ShortBody, Stall, Status
-from cloudfiles.transport import hedging, throughput
+from cloudfiles.transport import throughput
 from cloudfiles.transport.body_memory import process_body_memory
-from cloudfiles.transport.client import client_for, hedging_policy_of
+from cloudfiles.transport.client import client_for
 from cloudfiles.transport.connection import Connection
 from cloudfiles.transport.connection_pool import Pool
 from cloudfiles.transport.hedging import Answer, HedgeWonError, HedgingPolicy, Straggler
 from cloudfiles.transport.request import Origin, Request
-from cloudfiles.transport.traffic import Traffic, traffic_of
+from cloudfiles.transport.traffic import Traffic
 from cloudfiles.types import StoreOptions
 from tests.core.scripted import ORIGIN, answer
+from tests.core.stalling_server import (
+    RIGHT,
+    WAIT,
+    Server,
+    Step,
+    after_second,
+    cut,
+    hold,
+    policy_for,
+    reset,
+    send,
+    sent_once,
+    then,
+    waits_of,
+)
 from tests.servers.http_proxy import HttpProxy
 from tests.servers.leaks import no_leaks
-
-WAIT = 20.0  # seconds after which a test has failed
-
 
 # ---- which requests
 
@@ -184,148 +194,6 @@ def test_both_at_once_from_two_threads() -> None:
 # ---- the very client, against servers
 
 
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hundredths of seconds in place of tenths."""
-    monkeypatch.setattr(hedging, "MIN_DELAY", 0.02)
-    monkeypatch.setattr(green_stream, "_LONG", 0.02)
-    monkeypatch.setattr(green_stream, "_PERIOD", 0.01)
-    monkeypatch.setattr(threads, "TICK", 0.02)
-
-
-def policy_for(url: str) -> HedgingPolicy:
-    """The policy of this server, after many requests that took a millisecond."""
-    traffic = traffic_of(Origin.of(url))
-    for operation in ("GET", "HEAD", "LIST", "PUT", "DELETE"):
-        for _ in range(200):
-            traffic.first_byte.add(operation, 0, 0.001, monotonic())
-    traffic.begun += 10_000
-    return hedging_policy_of(Origin.of(url))
-
-
-Step = Callable[[socket.socket, "Server"], None]
-"""What the server does with one request. The connection is closed if it returns without having answered."""
-
-
-class Server:
-    """Answers each request for a path with the next step for it, the last one again and again.
-
-    Attributes:
-        asked: method and path of each request.
-        second_ended: set when a second request for a straggler has ended, whatever its result.
-        left: set when a client has closed a connection on which a request was held.
-        max_seconds: how often a request may be sent again while it waits.
-    """
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-        self.heads: list[bytes] = []
-        self.second_ended = threading.Event()
-        self.left = threading.Event()
-        self.max_seconds = 1
-        self._steps: dict[str, list[Step]] = {}
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=100)
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def script(self, path: str, *steps: Step) -> None:
-        self._steps[path] = list(steps)
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                threading.Thread(target=self._serve, args=(self._listener.accept()[0],), daemon=True).start()
-
-    def _serve(self, sock: socket.socket) -> None:
-        with sock, suppress(OSError):
-            file = sock.makefile("rb")
-            while line := file.readline():
-                head = line
-                while (field := file.readline()) not in (b"\r\n", b""):
-                    head += field
-                method, path, _ = line.decode().split()
-                self.heads.append(head)
-                length = next((int(value.split(b":")[1]) for value in head.lower().splitlines()
-                               if value.startswith(b"content-length:")), 0)
-                file.read(length)
-                steps = self._steps[path]
-                step = steps.pop(0) if len(steps) > 1 else steps[0]
-                self.asked.append(f"{method} {path}")
-                step(sock, self)
-
-    def close(self) -> None:
-        self._listener.close()
-
-
-def send(data: bytes) -> Step:
-    return lambda sock, server: sock.sendall(data)
-
-
-def hold(sock: socket.socket, server: Server) -> None:
-    """No response, until the client closes the connection."""
-    sock.settimeout(WAIT)
-    if not sock.recv(1):
-        server.left.set()
-    raise OSError
-
-
-def reset(sock: socket.socket, server: Server) -> None:
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    raise OSError
-
-
-def cut(data: bytes) -> Step:
-    """These bytes, and the end of the connection."""
-
-    def step(sock: socket.socket, server: Server) -> None:
-        sock.sendall(data)
-        raise OSError
-
-    return step
-
-
-def after_second(data: bytes) -> Step:
-    """The response comes when the second request has ended."""
-
-    def step(sock: socket.socket, server: Server) -> None:
-        assert server.second_ended.wait(WAIT)
-        sock.sendall(data)
-
-    return step
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    server = Server()
-    send_again = Straggler._send_again
-
-    def ended(self: Straggler) -> None:
-        try:
-            send_again(self)
-        finally:
-            server.second_ended.set()
-
-    sent: list[str] = []
-    exchange, hedge = Connection.exchange, Straggler.hedge
-
-    def counted(self: Connection, head: bytes, request: Request) -> Any:
-        sent.append(f"{request.method} {request.target}")
-        return exchange(self, head, request)
-
-    def once_asked(self: Straggler, waited: float, now: float) -> None:
-        """Not before the server has read the first request: on a busy machine, it might read the second one first."""
-        what = f"{self._request.method} {self._request.target}"
-        if server.asked.count(what) >= sent.count(what) and self._times_sent < server.max_seconds:
-            hedge(self, waited, now)
-
-    monkeypatch.setattr(Connection, "exchange", counted)
-    monkeypatch.setattr(Straggler, "hedge", once_asked)
-    monkeypatch.setattr(Straggler, "_send_again", ended)
-    yield server
-    server.close()
-
-
-RIGHT = answer(body=b"right", etag='"1"', accept_ranges="bytes")
 OTHER = answer(body=b"other content", etag='"2"')
 
 
@@ -352,16 +220,6 @@ PARTS = {"a byte": RIGHT[:1], "half": RIGHT[:20], "all but a byte": RIGHT[:RIGHT
          "interim": b"HTTP/1.1 103 Early Hints\r\n\r\n", "half after interim": b"HTTP/1.1 100 \r\n\r\n" + RIGHT[:20]}
 
 
-def then(data: bytes, step: Step) -> Step:
-    """These bytes, and then `step`."""
-
-    def both(sock: socket.socket, server: Server) -> None:
-        sock.sendall(data)
-        step(sock, server)
-
-    return both
-
-
 @pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
 def test_a_get_whose_head_stalls_is_sent_again(server: Server, green: bool, impatient: None, part: bytes) -> None:
     policy = policy_for(server.url)
@@ -382,22 +240,6 @@ def test_a_head_in_two_parts_is_used_if_the_second_request_fails(server: Server,
     assert CloudFiles(server.url, green=green).get(["a"])[0]["content"] == b"right"
     assert server.asked == ["GET /a", "GET /a"]
     assert policy.waiting == 0
-
-
-def test_a_body_that_stalls_is_not_sent_again(server: Server, green: bool, impatient: None,
-                                              monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second response could be of another version."""
-    policy_for(server.url)
-    enough = waits_of(monkeypatch, 10)
-
-    def late(sock: socket.socket, server: Server) -> None:
-        sock.sendall(RIGHT[:-2])
-        assert enough.wait(WAIT)
-        sock.sendall(RIGHT[-2:])
-
-    server.script("/a", late)
-    assert CloudFiles(server.url, green=green).get(["a"])[0]["content"] == b"right"
-    assert server.asked == ["GET /a"]
 
 
 @pytest.mark.parametrize("others", [(hold,), (hold, hold), (send(answer(500)), reset), (then(RIGHT[:20], hold),)],
@@ -545,33 +387,6 @@ def test_an_interrupted_body_without_a_length_is_not_taken_for_a_whole_one(
     cf = CloudFiles(server.url, green=green, read_timeout=32)
     assert cf.get(["a"])[0]["content"] == b"0123456789"
     assert server.left.wait(WAIT)
-
-
-def waits_of(monkeypatch: pytest.MonkeyPatch, count: int) -> threading.Event:
-    """Set when connections were told `count` times that they have waited for long."""
-    enough, seen = threading.Event(), []
-    on_wait = Connection._on_wait
-
-    def counted(self: Connection, waited: float) -> None:
-        on_wait(self, waited)
-        seen.append(waited)
-        if len(seen) >= count:
-            enough.set()
-
-    monkeypatch.setattr(Connection, "_on_wait", counted)
-    return enough
-
-
-def sent_once(server: Server, enough: threading.Event, run: Callable[[], Any], response: bytes = RIGHT) -> None:
-    """Check that `run` sends one request although its response takes long."""
-
-    def late(sock: socket.socket, server: Server) -> None:
-        assert enough.wait(WAIT)
-        sock.sendall(response)
-
-    server.script("/a", late)
-    run()
-    assert len(server.asked) == 1
 
 
 @pytest.mark.parametrize("verb", ["put", "delete"])

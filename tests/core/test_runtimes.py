@@ -378,7 +378,7 @@ def test_connections_are_used_again(server: S3Server, how: str) -> None:
 def test_read_timeouts(server: S3Server, how: str) -> None:
     server.script(Rule(Stall(), key="1"), Rule(Stall(3), key="2"))
     assert program(server, f"""
-        cf = CloudFiles(cf.cloudpath, secrets={server.secrets!r}, green=cf.green, read_timeout=1)
+        cf = CloudFiles(cf.cloudpath, secrets={server.secrets!r}, green=cf.green, read_timeout=0.2)
         assert cf.get(keys, return_dict=True) == wanted
         print("done")
     """, how) == "done"
