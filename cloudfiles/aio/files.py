@@ -26,7 +26,7 @@ from typing import Any, BinaryIO
 from cloudfiles.aio.concurrency_limiter import ConcurrencyLimiter
 from cloudfiles.aio.executors import pool, run_cancellable
 from cloudfiles.aio.loop_dispatcher import current_dispatcher
-from cloudfiles.exceptions import IntegrityError, InvalidInputError, ObjectChangedError
+from cloudfiles.exceptions import CloudFilesError, IntegrityError, InvalidInputError, ObjectChangedError
 from cloudfiles.files.chunk_sources import Chunk, Source
 from cloudfiles.files.chunked_download import Download
 from cloudfiles.files.exchange_errors import ExchangeError, exchange_errors
@@ -193,6 +193,8 @@ async def _exchange(url: str, origin: Origin | None, connector: Any, timeout: An
     try:
         return await asyncio.wait_for(doing, total)
     except asyncio.TimeoutError as error:
+        if isinstance(error, CloudFilesError):
+            raise  # of a request
         raise ExchangeError(f"timed out: it took longer than {total} seconds") from error
 
 

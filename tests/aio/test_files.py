@@ -357,8 +357,9 @@ def test_an_executor_writes(url: str, tmp_path: Path, monkeypatch: pytest.Monkey
 def test_aiohttps_timeouts(url: str, fault_server: S3Server, tmp_path: Path, run: Run) -> None:
     assert run(download_file(url, tmp_path, timeout=ClientTimeout(total=20, sock_read=5)))[1] == 100_000
     fault_server.script(Rule(Stall(), times=None))
-    for timeout in (ClientTimeout(total=0.1), ClientTimeout(sock_read=0.1)):
-        with pytest.raises(ExchangeError):
+    for timeout, message in ((ClientTimeout(total=0.1), r"longer than 0\.1 s"),
+                             (ClientTimeout(sock_read=0.1), "did not respond for too long")):
+        with pytest.raises(ExchangeError, match=message):
             run(download_file(url, tmp_path, timeout=timeout, retries=0))
 
 
