@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 import os
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from cloudfiles.exceptions import ConfigurationError
+
+open_private = partial(os.open, mode=0o600)
+"""An `opener` of files that nobody else can read. In a function written in Python, a Ctrl-C would lose the
+descriptor."""
 
 StrPath = str | os.PathLike[str]
 FileSignature = tuple[int, int, int]
@@ -79,12 +84,10 @@ def read_json_object(path: str) -> dict[str, Any]:
 
 def replace_file(path: str, content: bytes) -> None:
     """Write `content` to `path` atomically: a crash at any point leaves the old or the new file."""
-    import tempfile  # imported here because it takes milliseconds
-
     mkdir(os.path.dirname(path))
-    descriptor, temporary = tempfile.mkstemp(prefix=os.path.basename(path) + ".", dir=os.path.dirname(path))
+    temporary = f"{path}.{os.urandom(8).hex()}"
     try:
-        with open(descriptor, "wb") as file:
+        with open(temporary, "xb", opener=open_private) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

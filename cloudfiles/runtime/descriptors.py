@@ -146,6 +146,14 @@ class DescriptorBudget:
         _close(idle, wait=True)
         return len(idle)
 
+    def has_freed_for(self, error: Exception) -> bool:
+        """Whether an operation that has failed by `error` may succeed now: it lacked a descriptor, and connections were
+        idle, of which the oldest were closed."""
+        if not is_descriptor_shortage(error):
+            return False
+        self.shortages += 1
+        return self.free() > 0
+
     def _take(self, limit: int, min_age: float = 0.0) -> list[tuple[Runtime, Closable]]:
         """Remove up to `limit` idle connections from their pools, the oldest first."""
         taken: list[tuple[Runtime, Closable]] = []
@@ -280,8 +288,7 @@ def require_descriptors(count: int) -> None:
 def with_opened(path: str, count: int, function: Callable[[list[int]], T]) -> T:
     """`function(descriptors)`, with a file opened for reading `count` times, and closed afterwards.
 
-    A Ctrl-C is raised when a call returns: after that of `os.open`, nothing would know the descriptor. So one call
-    opens the files and keeps their descriptors, and one call closes them. File objects would warn.
+    One call opens the files and keeps their descriptors, see `open_into`, and one call closes them.
     """
     opened: list[int] = []
     closing = map(os.close, opened)
@@ -298,10 +305,23 @@ def with_descriptor(function: Callable[..., T], *args: Any, descriptors: Descrip
         try:
             return function(*args)
         except Exception as error:
-            if not is_descriptor_shortage(error):
+            if not descriptors.has_freed_for(error):
                 raise
-            descriptors.shortages += 1
-            if not descriptors.free():
+
+
+def open_into(opened: list[int], path: str, flags: int, mode: int = 0o777) -> int:
+    """`os.open`, repeated after closing idle connections while it fails for lack of a descriptor.
+
+    The descriptor is appended to `opened`, besides being returned. The caller closes those in the list in a `finally`,
+    whose `try` begins before this is called. A Ctrl-C is raised when a call returns: after that of `os.open`, nothing
+    would know the descriptor. So one call opens the file and keeps it. File objects would warn.
+    """
+    while True:
+        try:
+            opened.extend(map(os.open, (path,), (flags,), (mode,)))
+            return opened[-1]
+        except OSError as error:
+            if not process_descriptors.has_freed_for(error):
                 raise
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from cloudfiles.exceptions import ConfigurationError, FileSystemError, LockingError
 from cloudfiles.interfaces.file.locks import try_lock
-from cloudfiles.lib import replace_file, settings_dir
+from cloudfiles.lib import open_private, replace_file, settings_dir
 from cloudfiles.transfer.partial_upload import PartialUpload
 from cloudfiles.values import NamedTuple
 
@@ -92,23 +92,24 @@ class FileLock:
 
     def __init__(self, path: str) -> None:
         self.path = path + ".lock"
-        self._descriptor: int | None = None
+        self._opened: list[int] = []  # its descriptor, while it is held
 
     def try_acquire(self) -> bool:
         """Whether it is held from now on; False: another process, or another object of this one, holds it."""
         if sys.platform == "win32":
             return True
         os.makedirs(os.path.dirname(self.path), exist_ok=True)
-        self._descriptor = try_lock(self.path, exclusive=True)
-        return self._descriptor is not None
+        return try_lock(self.path, exclusive=True, opened=self._opened)
 
     def release(self) -> None:
         """Release it if it is held, and remove the lock file."""
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
-            with suppress(OSError):
-                os.unlink(self.path)
-            os.close(descriptor)
+        opened, self._opened = self._opened, []
+        for descriptor in opened:
+            try:
+                with suppress(OSError):
+                    os.unlink(self.path)
+            finally:
+                os.close(descriptor)
 
 
 class StateFile:
@@ -141,8 +142,8 @@ class StateFile:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Lock it for the duration of the block."""
-        self.acquire()
         try:
+            self.acquire()
             yield
         finally:
             self.release()
@@ -154,7 +155,7 @@ class StateFile:
 
     def add(self, **entry: Any) -> None:
         """Append a line."""
-        with self._lock, open(self.path, "ab", opener=_private) as file:
+        with self._lock, open(self.path, "ab", opener=open_private) as file:
             file.write(_line(entry).encode("utf-8", "surrogatepass"))
 
     def remove(self) -> None:
@@ -190,10 +191,6 @@ class StateFile:
             raise ConfigurationError(f"{self.path} is not a readable saved transfer: {type(error).__name__}; "
                                      "clear_saved() removes all saved transfers") from error
         return state
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def state_directory(kind: str) -> str:

@@ -198,8 +198,8 @@ class SharedResumeStore(ResumeStore):
         file = StateFile(os.path.join(self._directory, f"{name}-{process_mark()}-{next(_counter)}.jsonl"))
         super().__init__(file, ResumeState({"process": process_mark(), "since": clock.wall()}, []), clock)
         self._is_broken = False
-        self.file.acquire()
         try:
+            self.file.acquire()
             self.start()
         except BaseException:
             self.file.release()
@@ -244,15 +244,17 @@ class SharedResumeStore(ResumeStore):
         gone: list[StateFile] = []
         under_way: set[str] = set()
         with self._guarded(not target.traits.is_local):
-            for file in self._others():
-                if file.try_acquire():
-                    gone.append(file)
-                else:
-                    under_way |= _begun(file)
-            for file in gone:
-                try:
+            others = self._others()
+            try:
+                for file in others:
+                    if file.try_acquire():
+                        gone.append(file)
+                    else:
+                        under_way |= _begun(file)
+                for file in gone:
                     self._inherit(file, target, under_way)
-                finally:
+            finally:
+                for file in others:
                     file.release()
 
     def _others(self) -> list[StateFile]:
@@ -290,9 +292,9 @@ class SharedResumeStore(ResumeStore):
         """No run starts an upload while another determines which are under way, and vice versa: uploads are identified
         by their key alone, and one that was just started must not be mistaken for one that was left behind."""
         guard = FileLock(os.path.join(self._directory, self._name))
-        if is_needed:
-            self._wait_for(guard)
         try:
+            if is_needed:
+                self._wait_for(guard)
             yield
         finally:
             guard.release()

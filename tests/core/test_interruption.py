@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -196,6 +197,77 @@ def test_an_interrupt_at_any_moment_of_the_caller(green: bool, run: str, full: b
         moment += step
     assert moment > 10  # so many lines does the caller of the shortest batch run at least
     batch()
+
+
+# ---- an interrupt at the end of any call
+
+
+def _interrupted_call(run: Callable[[], Any], moment: int, everywhere: bool) -> bool:
+    """Run it, and raise a KeyboardInterrupt where the main thread looks for signals for the `moment`-th time: when a
+    function is called, and when one that is written in C has returned, whose result is lost. Whether it came to
+    that.
+
+    everywhere: not only after system calls.
+    """
+    steps = 0
+
+    def profile(frame: Any, event: str, function: Any) -> None:
+        nonlocal steps
+        if (event == "c_return" and function.__module__ in ("posix", "fcntl")) or (
+                everywhere and event in ("call", "c_return") and not _is_of_a_thread(frame)):
+            steps += 1
+            if steps == moment:
+                raise KeyboardInterrupt
+
+    try:
+        sys.setprofile(profile)
+        run()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.setprofile(None)
+    return False
+
+
+def _open_descriptors() -> set[str]:
+    return {f"{number} {os.readlink(f'/proc/self/fd/{number}')}" for number in os.listdir("/proc/self/fd")
+            if os.path.exists(f"/proc/self/fd/{number}")}
+
+
+LOCAL_CALLS: dict[str, Callable[[CloudFiles], object]] = {
+    "get": lambda cf: cf.get("key"),
+    "get of a range": lambda cf: cf.get({"path": "key", "start": 1, "end": 3}),
+    "put": lambda cf: cf.put("new", b"new content"),
+    "put if absent": lambda cf: cf.put("absent", b"new content", if_absent=True),
+    "batch": lambda cf: cf.puts([("new", b"1"), ("new2", b"2")]),
+    "copy": lambda cf: cf.transfer_to(cf.cloudpath, [{"path": "key", "dest_path": "new"}]),
+    "move": lambda cf: (cf.put("old", b"1"), cf.move("old", "new")),
+    "concat": lambda cf: cf.concat(["key", "key"], "new"),
+    "open": lambda cf: cf.open("key").read(),
+    "resumable": lambda cf: cf.transfer_to(cf.cloudpath, [{"path": "key", "dest_path": "new"}], resumable=True),
+}
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # of file objects, which are closed nevertheless
+@pytest.mark.parametrize("locking", [False, True])
+@pytest.mark.parametrize("call", LOCAL_CALLS)
+def test_an_interrupt_of_any_call_to_local_files(tmp_path: Path, call: str, locking: bool, full: bool) -> None:
+    """No descriptor is left open, and so no lock is held; no temporary file is left."""
+    cf = CloudFiles(f"file://{tmp_path}/data", locking=locking, lock_dir=str(tmp_path / "locks"))
+    cf.put("key", b"content")
+    run = LOCAL_CALLS[call]
+    run(cf)
+    before = _open_descriptors()
+    moment = 1
+    while _interrupted_call(lambda: run(cf), moment, full):
+        if not _open_descriptors() <= before:
+            gc.collect()
+        assert _open_descriptors() <= before, moment
+        assert not [path for path in (tmp_path / "data").iterdir() if path.name.startswith(".")], moment
+        cf.delete("absent")
+        moment += 1
+    assert moment > 2
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")

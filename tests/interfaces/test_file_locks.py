@@ -69,8 +69,8 @@ def test_a_lock_is_released_by_an_error(tmp_path: Path) -> None:
 def test_every_verb_takes_its_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[bool] = []
     acquire = file_locks.try_lock
-    monkeypatch.setattr(file_locks, "try_lock", lambda path, exclusive: (taken.append(exclusive),
-                                                                         acquire(path, exclusive))[1])
+    monkeypatch.setattr(file_locks, "try_lock", lambda path, exclusive, opened: (taken.append(exclusive),
+                                                                                 acquire(path, exclusive, opened))[1])
     store = locked_store(tmp_path)
     store.put("k", b"1", PLAIN)
     store.get("k")

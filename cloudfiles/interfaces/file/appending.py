@@ -11,7 +11,7 @@ from cloudfiles.exceptions import PreconditionFailedError, UnsupportedOperationE
 from cloudfiles.interfaces.capabilities import Appending, check_length, check_truncation, not_at_end
 from cloudfiles.interfaces.file.file_io import etag_of
 from cloudfiles.runtime.cancellation import publishing
-from cloudfiles.runtime.descriptors import with_descriptor
+from cloudfiles.runtime.descriptors import open_into
 from cloudfiles.types import WriteOptions
 
 if TYPE_CHECKING:
@@ -64,8 +64,9 @@ class FileAppending(Appending):
         with self._files.existing(path) as file, self._files.locked(self._files.object_path(path).path, exclusive=True):
             if os.path.islink(file):
                 raise UnsupportedOperationError("this is a symlink; append to the file that it leads to")
-            descriptor = with_descriptor(os.open, file, _FLAGS)
+            opened: list[int] = []
             try:
-                yield descriptor
+                yield open_into(opened, file, _FLAGS)
             finally:
-                os.close(descriptor)
+                for descriptor in opened:
+                    os.close(descriptor)

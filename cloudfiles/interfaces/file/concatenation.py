@@ -45,8 +45,9 @@ class FileConcatenation(Concatenation):
         return etag
 
     def _write(self, sources: Sequence[ConcatSource], temporary: str, key: str) -> str:
-        descriptor = create_new(temporary)
+        opened: list[int] = []
         try:
+            descriptor = create_new(temporary, opened)
             keep_permissions(descriptor, permissions_of_object(*self._files.object_path(key)))
             at = 0
             for source in sources:
@@ -56,22 +57,24 @@ class FileConcatenation(Concatenation):
                 os.fsync(descriptor)
             return etag_of(os.fstat(descriptor))
         finally:
-            os.close(descriptor)
+            for descriptor in opened:
+                os.close(descriptor)
 
     def _add(self, source: ConcatSource, target: int, at: int) -> None:
         path, variants = self._files.object_path(source.key)
+        opened: list[int] = []
         try:
-            descriptor = open_to_read(path + suffix_of(source.stored.encoding, variants))
-        except FileNotFoundError as error:
-            raise _changed(source) from error
-        try:
+            descriptor = open_to_read(path + suffix_of(source.stored.encoding, variants), opened)
             if etag_of(os.fstat(descriptor)) != source.stored.etag:
                 raise _changed(source)
             copied = copy_content(descriptor, target, source.size, at)
             if copied != source.size or etag_of(os.fstat(descriptor)) != source.stored.etag:
                 raise _changed(source)
+        except FileNotFoundError as error:
+            raise _changed(source) from error
         finally:
-            os.close(descriptor)
+            for descriptor in opened:
+                os.close(descriptor)
 
 
 def _changed(source: ConcatSource) -> ObjectChangedError:

@@ -42,9 +42,10 @@ def copy_object(source: ObjectPath, target: ObjectPath, options: CopyOptions, du
 
 def _copy(file: str, target: ObjectPath, suffix: str, options: CopyOptions, durable: bool) -> CopyResult:
     temporary = os.path.join(os.path.dirname(target.path), temporary_name())
+    opened: list[int] = []
     with writing():
-        descriptor = open_to_read(file)
         try:
+            descriptor = open_to_read(file, opened)
             status = os.fstat(descriptor)
             if options.etag not in (None, etag_of(status)):
                 raise ObjectChangedError("the source was replaced before it was copied")
@@ -55,13 +56,15 @@ def _copy(file: str, target: ObjectPath, suffix: str, options: CopyOptions, dura
                 os.unlink(temporary)
             raise
         finally:
-            os.close(descriptor)
+            for descriptor in opened:
+                os.close(descriptor)
     return CopyResult(status.st_size, etag)
 
 
 def _copy_to_new(source: int, status: os.stat_result, temporary: str, kept: Permissions | None, durable: bool) -> str:
-    target = create_new(temporary)
+    opened: list[int] = []
     try:
+        target = create_new(temporary, opened)
         keep_permissions(target, kept)
         copied = copy_content(source, target, status.st_size)
         after = os.fstat(source)
@@ -71,7 +74,8 @@ def _copy_to_new(source: int, status: os.stat_result, temporary: str, kept: Perm
             os.fsync(target)
         return etag_of(os.fstat(target))
     finally:
-        os.close(target)
+        for target in opened:
+            os.close(target)
 
 
 def rename_object(source: ObjectPath, target: ObjectPath, durable: bool, *, if_absent: bool = False) -> bool:
@@ -89,13 +93,14 @@ def rename_object(source: ObjectPath, target: ObjectPath, durable: bool, *, if_a
     os.makedirs(os.path.dirname(target.path), exist_ok=True)
     kept = permissions_of_object(*target)
     try:
-        descriptor = -1 if kept is None else open_to_read(source.path + suffix)
+        opened: list[int] = []
         try:
+            descriptor = -1 if kept is None else open_to_read(source.path + suffix, opened)
             publish(source.path + suffix, *target, suffix, WriteOptions(if_absent=if_absent), durable)
             _remove_other_name(source.path + suffix, target.path + suffix)
             keep_permissions(descriptor, kept)
         finally:
-            if descriptor >= 0:
+            for descriptor in opened:
                 os.close(descriptor)
     except OSError as error:
         if error.errno != errno.EXDEV:

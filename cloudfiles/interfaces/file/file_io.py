@@ -13,9 +13,9 @@ from cloudfiles.exceptions import InvalidInputError, ObjectChangedError
 from cloudfiles.interfaces.file.names import Variants
 from cloudfiles.interfaces.local_store import chunks, slice_bounds
 from cloudfiles.runtime.cancellation import check_cancelled
-from cloudfiles.runtime.descriptors import with_descriptor
+from cloudfiles.runtime.descriptors import open_into
 
-_READ_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+READ_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 _WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 _ONE_READ = (2 << 30) - 4096  # bytes; the maximum of one read on Linux, read(2); macOS reads 2 GiB - 1
@@ -35,9 +35,9 @@ def etag_of(status: os.stat_result) -> str:
 # ---- reading
 
 
-def open_to_read(path: str) -> int:
-    """A descriptor for reading. Does not block for a named pipe without a writer."""
-    return with_descriptor(os.open, path, _READ_FLAGS)
+def open_to_read(path: str, opened: list[int]) -> int:
+    """A descriptor for reading, see `open_into`. Does not block for a named pipe without a writer."""
+    return open_into(opened, path, READ_FLAGS)
 
 
 def read_span(descriptor: int, status: os.stat_result, start: int | None, end: int | None) -> tuple[bytes, str]:
@@ -105,8 +105,9 @@ def write_new(file: str, content: Any, durable: bool, prepare: Callable[[int], o
 
     prepare: called with its descriptor before anything is written. On failure a partial file may be left.
     """
-    descriptor = create_new(file)
+    opened: list[int] = []
     try:
+        descriptor = create_new(file, opened)
         if prepare is not None:
             prepare(descriptor)
         _fill(descriptor, content)
@@ -114,17 +115,18 @@ def write_new(file: str, content: Any, durable: bool, prepare: Callable[[int], o
             os.fsync(descriptor)
         return etag_of(os.fstat(descriptor))
     finally:
-        os.close(descriptor)
+        for descriptor in opened:
+            os.close(descriptor)
 
 
-def create_new(file: str) -> int:
-    """A descriptor of a new file, with the mode of the umask. Creates missing directories."""
+def create_new(file: str, opened: list[int]) -> int:
+    """A descriptor of a new file, with the mode of the umask; see `open_into`. Creates missing directories."""
     for _ in range(_ATTEMPTS):  # another process may be removing empty directories
         try:
-            return with_descriptor(os.open, file, _WRITE_FLAGS, 0o666)
+            return open_into(opened, file, _WRITE_FLAGS, 0o666)
         except FileNotFoundError:
             os.makedirs(os.path.dirname(file), exist_ok=True)
-    return os.open(file, _WRITE_FLAGS, 0o666)
+    return open_into(opened, file, _WRITE_FLAGS, 0o666)
 
 
 def _fill(descriptor: int, content: Any) -> None:
@@ -154,11 +156,12 @@ def _write(descriptor: int, content: bytes | bytearray | memoryview) -> None:
 def sync_directory(directory: str) -> None:
     """Make renames in `directory` durable in case of a power failure."""
     if sys.platform != "win32":
-        descriptor = with_descriptor(os.open, directory, os.O_RDONLY)
+        opened: list[int] = []
         try:
-            os.fsync(descriptor)
+            os.fsync(open_into(opened, directory, os.O_RDONLY))
         finally:
-            os.close(descriptor)
+            for descriptor in opened:
+                os.close(descriptor)
 
 
 def link_new(temporary: str, target: str) -> None:

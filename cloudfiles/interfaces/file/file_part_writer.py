@@ -18,7 +18,7 @@ from cloudfiles.interfaces.file.permissions import keep_permissions, permissions
 from cloudfiles.interfaces.file.temporaries import is_temporary, temporary_name
 from cloudfiles.interfaces.part_writer import PART_BYTES, PartWriter
 from cloudfiles.runtime.cancellation import check_cancelled, current_cancellation, writing
-from cloudfiles.runtime.descriptors import with_descriptor
+from cloudfiles.runtime.descriptors import open_into
 from cloudfiles.types import WriteOptions
 
 
@@ -42,6 +42,7 @@ class FilePartWriter(PartWriter):
         self._errors = errors
         self._written: set[int] = set()
         self._descriptor = -1
+        self._opened: list[int] = []  # the same, until it is closed
         cancellation = current_cancellation()
         self._writing = None if cancellation is None else cancellation.writing()
         if self._writing is not None:
@@ -60,7 +61,7 @@ class FilePartWriter(PartWriter):
     def _reopen(self, name: str, state: Mapping[str, Any]) -> bool:
         self._temporary = os.path.join(os.path.dirname(self._object_path.path), name)
         try:
-            self._descriptor = with_descriptor(os.open, self._temporary, os.O_RDWR | getattr(os, "O_BINARY", 0))
+            self._descriptor = open_into(self._opened, self._temporary, os.O_RDWR | getattr(os, "O_BINARY", 0))
         except OSError:
             return False
         if os.fstat(self._descriptor).st_size != self._size:
@@ -72,8 +73,8 @@ class FilePartWriter(PartWriter):
     def _create(self, name: str) -> None:
         directory = os.path.dirname(self._object_path.path)
         self._temporary = os.path.join(directory, name)
-        self._descriptor = create_new(self._temporary)
         try:
+            self._descriptor = create_new(self._temporary, self._opened)
             # Another process may have to open it again to resume.
             keep_permissions(self._descriptor, permissions_of_object(*self._object_path),
                              also=stat.S_IRUSR | stat.S_IWUSR)
@@ -131,8 +132,8 @@ class FilePartWriter(PartWriter):
             return _pread(self._descriptor, length, start)
 
     def _close(self) -> None:
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
+        opened, self._opened, self._descriptor = self._opened, [], -1
+        for descriptor in opened:
             os.close(descriptor)
 
     def written(self) -> frozenset[int]:

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 
 from cloudfiles.exceptions import ConfigurationError, LockingError
 from cloudfiles.lib import settings_dir, toabs
-from cloudfiles.runtime.descriptors import with_descriptor
+from cloudfiles.runtime.descriptors import open_into
 
 _SUFFIX = ".lock"
 _NAMED = 100  # bytes of a file's name in that of its lock
@@ -63,11 +63,13 @@ class FileLocks:
     def held(self, path: str, exclusive: bool) -> Iterator[None]:
         """A block that holds the lock for the local path `path`. Raises LockingError."""
         lock_path = self._lock_path(path)
-        descriptor = self._acquire(lock_path, path, exclusive)
+        opened: list[int] = []
         try:
+            self._acquire(lock_path, path, exclusive, opened)
             yield
         finally:
-            os.close(descriptor)  # which releases it
+            for descriptor in opened:
+                os.close(descriptor)  # which releases it
 
     def _lock_path(self, path: str) -> str:
         """The lock file of a path. Its name begins with that of the file, so that one can see what is locked."""
@@ -75,15 +77,14 @@ class FileLocks:
         name = os.fsdecode(os.fsencode(os.path.basename(path))[:_NAMED])
         return os.path.join(self.directory, f"{name}.{number}{_SUFFIX}")
 
-    def _acquire(self, lock_path: str, path: str, exclusive: bool) -> int:
+    def _acquire(self, lock_path: str, path: str, exclusive: bool, opened: list[int]) -> None:
         waited, pause = 0.0, _FIRST_WAIT
         while True:
             try:
-                descriptor = try_lock(lock_path, exclusive)
+                if try_lock(lock_path, exclusive, opened):
+                    return
             except OSError as error:
                 raise LockingError(f"lock file {lock_path}: {error.strerror}", path=path) from error
-            if descriptor is not None:
-                return descriptor
             if waited >= self._patience:
                 raise LockingError(f"still locked by another process after {waited:.0f} s (lock file "
                                    f"{lock_path})", path=path)
@@ -91,22 +92,21 @@ class FileLocks:
             waited, pause = waited + pause, min(2 * pause, _LONGEST_WAIT)
 
 
-def try_lock(lock_path: str, exclusive: bool) -> int | None:
-    """A descriptor that holds the lock until it is closed; None if others hold it."""
+def try_lock(lock_path: str, exclusive: bool, opened: list[int]) -> bool:
+    """Take the lock, which is held until the descriptor that is added to `opened` is closed. False if others hold it.
+
+    See `open_into`: also if an error is raised, the caller closes what was added.
+    """
     import fcntl
 
-    descriptor = with_descriptor(os.open, lock_path, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
+    descriptor = open_into(opened, lock_path, os.O_RDWR | os.O_CREAT, 0o666)
+    with suppress(BlockingIOError):
         fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
         if _is_at(descriptor, lock_path):
-            return descriptor
-    except BlockingIOError:
-        pass
-    except BaseException:
-        os.close(descriptor)
-        raise
+            return True
+    opened.remove(descriptor)
     os.close(descriptor)
-    return None
+    return False
 
 
 def _is_at(descriptor: int, lock_path: str) -> bool:
@@ -132,12 +132,13 @@ def clear_locks(directory: str) -> int:
 
 
 def _remove_unless_held(lock_path: str) -> bool:
-    descriptor = try_lock(lock_path, exclusive=True)
-    if descriptor is None:
-        return False
+    opened: list[int] = []
     try:
+        if not try_lock(lock_path, exclusive=True, opened=opened):
+            return False
         with suppress(FileNotFoundError):
             os.unlink(lock_path)
+        return True
     finally:
-        os.close(descriptor)
-    return True
+        for descriptor in opened:
+            os.close(descriptor)

@@ -20,6 +20,7 @@ from itertools import islice
 from typing import Any
 
 from cloudfiles.exceptions import DuplicatePathError, FileSystemError, JournalError
+from cloudfiles.lib import open_private
 from cloudfiles.transfer.items import Item
 from cloudfiles.transfer.journal.process_identity import ProcessIdentity, is_dead, this_process
 from cloudfiles.transfer.journal.records import (
@@ -73,7 +74,7 @@ CREATE TABLE halves (item INTEGER PRIMARY KEY, half TEXT);
 def _create_private(path: str) -> None:
     """Create an empty file that nobody else can read, unless it exists; SQLite gives its other files the same mode."""
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        open(path, "ab", opener=open_private).close()
     except OSError as error:
         raise FileSystemError(f"cannot use the journal {path}: {error.strerror}", errno=error.errno) from error
 
