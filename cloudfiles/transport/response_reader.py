@@ -228,7 +228,7 @@ class ResponseReader:
             raise IncompleteBodyError(head, body.cut(got),
                                       transport_error(error, "while receiving the body")) from error
         self._body = None
-        self.reusable = keep_alive
+        self.reusable = keep_alive and self._too_slow is None  # else it was interrupted when the body had arrived
         return body.cut(length)
 
     def _more(self, view: memoryview, watch: Watch) -> int:
@@ -252,7 +252,7 @@ class ResponseReader:
                 self._body = head, self.received - len(rest)
                 self._deliver_sized(length, rest, receiver, watch)
                 self._body = None
-                self.reusable = head.keep_alive and len(rest) <= length
+                self.reusable = head.keep_alive and len(rest) <= length and self._too_slow is None
             else:
                 self._deliver_unsized(head, length, rest, receiver, watch)
         except (OSError, TruncatedBodyError) as error:
@@ -346,7 +346,8 @@ class ResponseReader:
         for name, value in body.trailers.items():
             if name.startswith("x-"):  # a digest; trailers must not change how the body is read (RFC 9110 6.5.1)
                 head.headers.setdefault(name, value)
-        self.reusable = head.keep_alive and not body.rest and "content-length" not in head.headers
+        self.reusable = (head.keep_alive and not body.rest and "content-length" not in head.headers
+                         and self._too_slow is None)
 
 
 def _untouched_memory(size: int) -> memoryview:

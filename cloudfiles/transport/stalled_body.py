@@ -111,3 +111,10 @@ class StalledBody(Straggler):
                 return  # `end` closes it
             self._answer = None
         raise HedgeWonError(answer, (head, received))
+
+    def end(self) -> None:
+        with self._lock:
+            self._is_over = True
+            if self._answer is not None:  # the first connection was interrupted when its body had arrived
+                self._first.reusable = False
+        super().end()

@@ -24,6 +24,7 @@ from cloudfiles.testing import Rule, S3Server, Stall
 from cloudfiles.transport.body_memory import process_body_memory
 from cloudfiles.transport.client import client_for, limiter_of
 from cloudfiles.transport.connection import Connection
+from cloudfiles.transport.hedger import Hedger
 from cloudfiles.transport.hedging import LONE_DELAY, MIN_BODY_DELAY, Answer, HedgeWonError, HedgingPolicy
 from cloudfiles.transport.request import PLAIN, Origin, Request
 from cloudfiles.transport.stalled_body import StalledBody
@@ -162,6 +163,17 @@ def test_a_body_that_goes_on_and_stalls_again_is_requested_from_there() -> None:
     assert (request.headers["range"], request.headers["if-match"], begin) == ("bytes=60-", '"1"', 160)
 
 
+@pytest.mark.parametrize("request_", [Request(ORIGIN, "POST", "/"), Request(ORIGIN, "PUT", "/"),
+                                      Request(ORIGIN, "GET", "/", idempotent=False)])
+def test_not_if_it_changes_something(request_: Request) -> None:
+    line = Line()
+    hedger = Hedger(cast(Any, line.pool), line.policy, lambda: 0.0, lambda: 1000.0)
+    first = cast(Any, line.first)
+    assert hedger.look_at_body(first, request_, HEAD, 100, 60.0) is None
+    assert hedger.look_at_body(first, Request(ORIGIN, "GET", "/"), HEAD, 100, MIN_BODY_DELAY) is not None
+    assert hedger.look_at_body(first, Request(ORIGIN, "GET", "/"), HEAD, 100, MIN_BODY_DELAY - 0.1) is None
+
+
 # ---- who wins
 
 
@@ -189,6 +201,19 @@ def test_what_arrives_after_the_answer_wins() -> None:
     line.body.first_broke(HEAD, b"x" * 51)
     line.body.end()
     assert second.is_closed
+
+
+@pytest.mark.parametrize("is_answered", [False, True])
+def test_a_connection_that_was_interrupted_after_all_had_arrived_is_not_used_again(is_answered: bool) -> None:
+    line, second = Line(), Second()
+    line.first.reusable = True
+    if is_answered:
+        found = Answer(cast(Connection, second), HEAD, memoryview(b""), None, begin=150)
+        assert line.body._offer(found, cast(Connection, second))
+    line.first.received = 200
+    line.body.end()
+    assert line.first.reusable is not is_answered
+    assert second.is_closed is is_answered
 
 
 def test_the_rest_is_read_elsewhere() -> None:

@@ -341,6 +341,19 @@ def test_a_head_that_stalls_is_given_up_if_others_do_well() -> None:
         stalling(time, HEAD).exchange(b"", Request(ORIGIN, "GET", "/"))
 
 
+@pytest.mark.parametrize("received", ["to memory", "by a receiver"])
+@pytest.mark.parametrize("framing", ["sized", "chunked"])
+def test_a_connection_that_was_interrupted_after_all_had_arrived_is_not_used_again(framing: str, received: str
+                                                                                    ) -> None:
+    time = FakeTime()
+    wire = ANSWERS[framing]
+    for is_interrupted in (False, True):
+        connection = Connection(cast(Stream, ScriptedStream(wire[:-1000], wire[-1000:])))
+        connection._too_slow = TooSlowError() if is_interrupted else None
+        connection.exchange(b"", Request(ORIGIN, "GET", "/") if received == "to memory" else Taking(time))
+        assert connection.reusable is not is_interrupted
+
+
 @pytest.mark.parametrize(("method", "peer_rate"), [("GET", 10.0), ("POST", 1e6)])
 def test_a_stall_of_all_or_of_a_store_that_works_is_waited_for(method: str, peer_rate: float) -> None:
     """Until the read timeout, which is the stream's."""
