@@ -2,7 +2,8 @@
 
 Requests run in the engine's hub, writes to disk in an executor, and callbacks in the event loop. Thousands of calls may
 run concurrently; the number of requests that are in progress at a time is found for each server, and at most 64 for
-uploads to cloudpaths. Cancelling the task closes its connection, and a cancelled download leaves no file behind.
+uploads to cloudpaths. Their files take at most a quarter of the descriptors of the process: calls beyond that wait
+before they open theirs. Cancelling the task closes its connection, and a cancelled download leaves no file behind.
 
 aiohttp is not used, but its objects are accepted from existing programs: the `limit` of a `connector` bounds the
 concurrent requests of all calls that use it, and the `total`, `sock_connect` and `sock_read` of a `ClientTimeout` are
@@ -18,6 +19,7 @@ import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, aclosing, asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -46,6 +48,7 @@ from cloudfiles.interfaces.http.urls import WebAddress
 from cloudfiles.option_checks import checked_count
 from cloudfiles.paths import extract, normalize
 from cloudfiles.retry import RetryPolicy
+from cloudfiles.runtime.descriptors import descriptor_limit
 from cloudfiles.runtime.hub_engine import blocking_runtime
 from cloudfiles.transport.concurrency.adaptive_width import WorkerShare, max_width
 from cloudfiles.transport.request import Origin
@@ -58,6 +61,8 @@ AsyncCallback = Callable[[int, int], Awaitable[None]]
 _MAX_REQUESTS = 64
 """Maximum number of concurrent requests to servers that are not known in advance, as for uploads to cloudpaths."""
 
+_file_rooms: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = weakref.WeakKeyDictionary()
+_has_room: ContextVar[bool] = ContextVar("_has_room", default=False)
 _connector_limiters: weakref.WeakKeyDictionary[Any, ConcurrencyLimiter] = weakref.WeakKeyDictionary()
 
 
@@ -82,7 +87,7 @@ async def download_file(url: str, target: Path, chunk_size: int = CHUNK_BYTES, t
         also an `aiohttp.ClientError`.
     """
     target = await _run(executor, target_of, url, target)
-    async with _async_context(executor, partial_file(target)) as file:
+    async with _room_for_file(), _async_context(executor, partial_file(target)) as file:
         size = await download_fileobj(url, file, chunk_size, timeout, connector, executor, retries, backoff_factor,
                                       callback_func)
     return target, size
@@ -146,7 +151,7 @@ async def upload_file(url: str, file_path: Path, chunk_size: int = CHUNK_BYTES, 
         connector, retries, backoff_factor: as for `download_file`.
         callback_func: awaited with (bytes uploaded, total bytes).
     """
-    async with _async_context(executor, _opened(file_path)) as file:
+    async with _room_for_file(), _async_context(executor, _opened(file_path)) as file:
         return await upload_fileobj(url, file, chunk_size, timeout, connector, md5, executor, retries, backoff_factor,
                                     callback_func, headers)
 
@@ -274,6 +279,27 @@ async def _run(executor: Executor | None, function: Callable[..., Any], *args: A
 def _opened(path: Path) -> Iterator[BinaryIO]:
     with open(path, "rb") as file:
         yield file
+
+
+@asynccontextmanager
+async def _room_for_file() -> AsyncIterator[None]:
+    """Wait while the files of other calls in this loop take a quarter of the descriptors that the process may have.
+
+    A call that the callback of another one makes does not wait: that one would be waiting for it.
+    """
+    if _has_room.get():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    rooms = _file_rooms.get(loop)
+    if rooms is None:
+        rooms = _file_rooms[loop] = asyncio.Semaphore(max(1, descriptor_limit() // 4))
+    async with rooms:
+        token = _has_room.set(True)
+        try:
+            yield
+        finally:
+            _has_room.reset(token)
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
+import math
 import os
 import pickle
 import sys
@@ -38,6 +39,7 @@ from cloudfiles.testing import (
 from cloudfiles.testing.s3_objects import make_object
 from tests.aio.conftest import Run
 from tests.aio.test_aio import until
+from tests.core.programs import run_program
 from tests.transfer.conftest import KINDS, Make
 from tests.transfer.test_files import LARGE, STEP, versions
 
@@ -102,6 +104,7 @@ def test_open_files(url: str, fault_server: S3Server, run: Run) -> None:
 def test_thousands_at_once(fault_server: S3Server, tmp_path: Path, run: Run, full: bool,
                            monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOUDFILES_MAX_CONCURRENCY", "64")
+    monkeypatch.setattr("cloudfiles.transport.hedging.MIN_DELAY", math.inf)  # no more connections on a busy machine
     contents = {f"f{n}": b"%d" % n for n in range(2000 if full else 300)}
     fault_server.put_many(contents, bucket="")
     before, _ = fault_server.connections()
@@ -119,6 +122,28 @@ def test_thousands_at_once(fault_server: S3Server, tmp_path: Path, run: Run, ful
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == contents
     assert most < 50
     assert fault_server.connections()[0] - before <= 64
+
+
+def test_more_files_at_once_than_descriptors(fault_server: S3Server, tmp_path: Path) -> None:
+    """Also if the callbacks of calls make others, which must not wait for those."""
+    fault_server.put_many({f"f{n}": b"%d" % n for n in range(400)}, bucket="")
+    assert run_program(f"""
+        import asyncio, resource
+        from pathlib import Path
+        from cloudfiles.aio.files import download_file, upload_file
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+        url, there = {fault_server.url!r}, Path({str(tmp_path)!r})
+        async def copy(number):
+            async def again(done, total):
+                await download_file(f"{{url}}/f{{number}}", there / f"again{{number}}")
+            await download_file(f"{{url}}/f{{number}}", there, callback_func=again)
+            return await upload_file(f"{{url}}/bucket/{{number}}", there / f"f{{number}}")
+        async def main():
+            return sum(await asyncio.gather(*map(copy, range(400))))
+        print(asyncio.run(main()) == sum(len(str(number)) for number in range(400)))
+    """) == "True"
+    assert fault_server.contents() == {str(n): b"%d" % n for n in range(400)}
+    assert {path.name for path in tmp_path.iterdir()} == {f"{name}{n}" for n in range(400) for name in ("f", "again")}
 
 
 def test_what_comes_slowly_is_read_by_several_connections(large: str, fault_server: S3Server, tmp_path: Path,
