@@ -148,6 +148,8 @@ def test_a_listing_that_is_closed_stops_its_workers(store: StoreUnderTest, cf: C
     assert len(fault_server.requests()) == 1
     assert next(listing) == "010"
     listing.close()  # type: ignore[attr-defined]
+    for _ in range(10):  # turns of the server's loop, in which it receives what was sent on new connections
+        fault_server.connections()
     count = len(fault_server.requests())
     assert count <= 8
     assert list(cf.list("29")) == [f"{number:03d}" for number in range(290, 300)]

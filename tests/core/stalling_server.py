@@ -17,6 +17,7 @@ from cloudfiles.transport.hedging import HedgingPolicy
 from cloudfiles.transport.request import Origin
 from cloudfiles.transport.traffic import traffic_of
 from tests.core.scripted import answer
+from tests.servers.forgetting import forget_server
 
 WAIT = 20.0  # seconds after which a test has failed
 
@@ -55,7 +56,9 @@ class Server:
         self.max_seconds = 1
         self._steps: dict[str, list[Step]] = {}
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=100)
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._connections: list[socket.socket] = []
+        self.port: int = self._listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def script(self, path: str, *steps: Step) -> None:
@@ -64,7 +67,8 @@ class Server:
     def _accept(self) -> None:
         with suppress(OSError):
             while True:
-                threading.Thread(target=self._serve, args=(self._listener.accept()[0],), daemon=True).start()
+                self._connections.append(self._listener.accept()[0])
+                threading.Thread(target=self._serve, args=(self._connections[-1],), daemon=True).start()
 
     def _serve(self, sock: socket.socket) -> None:
         with sock, suppress(OSError):
@@ -84,7 +88,12 @@ class Server:
                 step(sock, self)
 
     def close(self) -> None:
+        """End its threads, each of which keeps a descriptor: a hundred tests would use up those of many systems."""
+        for sock in (self._listener, *self._connections):
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        forget_server(self.port)
 
 
 def send(data: bytes) -> Step:

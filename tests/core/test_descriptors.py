@@ -31,8 +31,14 @@ from cloudfiles.transport.request import Origin, Request, Response
 from cloudfiles.types import Tls
 from tests.core.programs import run_program
 from tests.core.scripted import FakeTime, ScriptedStream, answer, idle_pool, scripted_client, unwatched
+from tests.internals import Replace
 
 ORIGINS = [Origin("http", f"host{number}.test", 80) for number in range(40)]
+
+
+@pytest.fixture(autouse=True)
+def _unknown_servers(internals: Replace) -> None:
+    internals(limiters={})
 
 
 def one_get(client: Client, origin: Origin) -> None:
@@ -319,14 +325,15 @@ class TestFew:
     def test_many_origins_and_timeouts(self, few: str, how: str) -> None:
         """Twenty connections to each of thirty stores: ten times as many as there are descriptors."""
         assert program(few, f"""
-            import time
-            began = time.monotonic()
+            from cloudfiles.transport.attempts import Attempts
+            failures, failed = [], Attempts.failed
+            Attempts.failed = lambda self, error, *args: (failures.append(error), failed(self, error, *args))
             for number in range(30):
                 cf = store(number, {how}, read_timeout=60 + number % 3)
                 assert cf.get(keys, return_dict=True) == wanted
             assert open_sockets() <= 32 + 20, open_sockets()
-            print(time.monotonic() - began < 20)
-        """) == "True"
+            print(failures)
+        """) == "[]"
 
     @pytest.mark.parametrize("how", ["True", "False"])
     @pytest.mark.parametrize("other", ["True", "False"])
@@ -397,6 +404,8 @@ class TestFew:
     def test_more_workers_than_descriptors(self, few: str, how: str) -> None:
         """They use all descriptors that there are. Once they are done, the program has half of them again."""
         assert program(few, f"""
+            import logging
+            logging.getLogger("cloudfiles").setLevel(logging.ERROR)  # of waits of many seconds on a busy machine
             cf = store(0, {how}, num_threads=100)
             assert cf.get(keys * 15, return_dict=True) == wanted
             assert open_sockets() <= 32 + 3, open_sockets()  # of the hub

@@ -100,7 +100,7 @@ def test_nothing_is_left_behind(fault_server: S3Server, green: bool, verb: str, 
     with no_leaks(tmp_path):
         cf = CloudFiles(f"s3://{fault_server.url}/bucket/", secrets=fault_server.secrets, green=green,
                         num_threads=0 if verb == "width 0" else 20)
-        interrupt_after(wait_for_requests, fault_server, answered + (1 if verb == "width 0" else 3))
+        interrupt_after(wait_for_requests, fault_server, answered + (1 if verb == "width 0" else 20))
         with pytest.raises(KeyboardInterrupt):
             run(cf, verb, keys)
     fault_server.script()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -109,9 +110,11 @@ def test_a_data_node_that_decodes_twice(webhdfs_server: WebHdfsServer, cf: Cloud
 def test_a_data_node_that_does_not_answer(webhdfs_server: WebHdfsServer, cf: CloudFiles) -> None:
     """The NameNode is asked again, and names another one."""
     webhdfs_server.write("/dir/key", b"content")
-    dead = f"http://localhost:{free_port()}/webhdfs/v1/dir/key?op=OPEN&{DATA_NODE}&offset=0&length=7"
-    webhdfs_server.script(Rule(Status(307, (("Location", dead),)), query="op=OPEN", times=3))
-    assert cf.get("key") == b"content"
+    with socket.socket() as dead:
+        dead.bind(("127.0.0.1", 0))  # and does not listen
+        place = f"http://127.0.0.1:{dead.getsockname()[1]}/webhdfs/v1/dir/key?op=OPEN&{DATA_NODE}&offset=0&length=7"
+        webhdfs_server.script(Rule(Status(307, (("Location", place),)), query="op=OPEN", times=3))
+        assert cf.get("key") == b"content"
 
 
 @pytest.mark.parametrize(("location", "message"), [

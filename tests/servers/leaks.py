@@ -6,7 +6,7 @@ import gc
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,18 +40,23 @@ def _state(directory: Path | None) -> set[str]:
 
 
 @contextmanager
-def no_leaks(directory: Path | None = None, *, allow: tuple[str, ...] = ()) -> Iterator[None]:
+def no_leaks(directory: Path | None = None, *, allow: tuple[str, ...] = (),
+             release: Callable[[], object] = lambda: None) -> Iterator[None]:
     """Raise AssertionError if the block leaves a thread, a descriptor, or a file in `directory` that was not there.
 
     Args:
         allow: texts; what contains one of them may stay ("thread cloudfiles-engine", "socket:").
+        release: called before each look, to let go of what is kept for later, such as `reset_connection_pools`: work
+            that the block has abandoned may end after it, and keep its connection.
     """
     before = _state(directory)
     yield
     deadline = time.monotonic() + _GRACE
+    release()
     while left := sorted(item for item in _state(directory) - before if not any(text in item for text in allow)):
         if time.monotonic() > deadline:
             break
         gc.collect()
         time.sleep(0.02)
+        release()
     assert not left, f"left behind: {left}"

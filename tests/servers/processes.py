@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import random
 import shutil
 import signal
 import socket
@@ -16,7 +17,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ import pytest
 
 from tests.servers.tls import Certificates
 
+_CHANCE = random.SystemRandom()  # other processes draw other ports, whatever the tests have seeded
+_GIVEN: set[int] = set()
 _START = 60.0  # seconds a server gets to answer its first request
 _ACCESS_KEY, _SECRET_KEY = "AKIAEXAMPLE0000", "secretkey1234567"
 
@@ -91,10 +94,18 @@ def find_program(name: str, install: str) -> str:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that was free a moment ago."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """A port of 127.0.0.1 that was free a moment ago, and that this function has not returned before.
+
+    It is none of those that the system gives to clients, and to servers that name none: a server that takes seconds to
+    start would often find it taken by then.
+    """
+    while True:
+        port = _CHANCE.randrange(10_000, 32_000)
+        with socket.socket() as sock, suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            if port not in _GIVEN:
+                _GIVEN.add(port)
+                return port
 
 
 def _answers(port: int) -> bool:
