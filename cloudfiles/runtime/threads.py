@@ -221,15 +221,16 @@ class ThreadWorkerGroup(WorkerGroup):
             thread = threading.Thread(target=self._run, args=(work,), name="cloudfiles-worker", daemon=True)
             with self._lock:
                 self._running += 1
+            self._threads.append(thread)
             try:
                 thread.start()
             except RuntimeError:  # the system has no more threads: use those that were started
+                self._threads.pop()
                 with self._lock:
                     self._running -= 1
                 if not self._threads:
                     raise
                 return
-            self._threads.append(thread)
 
     def _run(self, work: Callable[[], None]) -> None:
         try:
@@ -278,7 +279,8 @@ class ThreadWorkerGroup(WorkerGroup):
         self.kill()
         deadline = time.monotonic() + cancellation.GRACE_SECONDS
         for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+            with suppress(RuntimeError):  # a Ctrl-C has kept it from starting
+                thread.join(max(0.0, deadline - time.monotonic()))
         self._cancellation.wait_for_file_operations(time.sleep)
 
 

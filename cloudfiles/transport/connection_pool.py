@@ -98,8 +98,12 @@ class Pool:
                 connection = self._idle.pop()
             except IndexError:  # another thread has taken it
                 break
-            if not connection.is_stale():
-                return connection
+            try:
+                if not connection.is_stale():
+                    return connection
+            except BaseException:  # Ctrl-C
+                connection.close()
+                raise
             connection.close()
         if len(self._handshakes) >= MAX_HANDSHAKES or self._waiting:
             given = self._wait_turn(deadline)

@@ -9,8 +9,9 @@ import signal
 import subprocess
 import threading
 from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future, InvalidStateError
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -71,10 +72,22 @@ class _Child:
         self._has_read_task = True
 
     def send(self, kind: int, number: int = 0, payload: Pieces | None = None, length: int = 0, batch: int = 0) -> None:
-        """Never raises: the thread that reads the replies notices when the process has ended."""
+        """Raises no error: the thread that reads the replies notices when the process has ended."""
         assert self.child.stdin is not None
-        with suppress(OSError, ValueError), self.writing:
+        with suppress(OSError, ValueError), self.killing_on_interrupt(), self.writing:
             messages.send(self.child.stdin, kind, number, payload, length, batch)
+
+    @contextmanager
+    def killing_on_interrupt(self) -> Iterator[None]:
+        """A block that sends something: a Ctrl-C in it kills the process, which may have received a part of a message,
+        or nothing of a task that it is expected to reply to."""
+        try:
+            yield
+        except Exception:
+            raise
+        except BaseException:
+            self.child.kill()
+            raise
 
     def can_send(self, task: Task) -> bool:
         """Whether the task can be sent now: a large one only after the process has read the one before."""
@@ -208,23 +221,29 @@ class WorkerProcess:
             task = self._waiting.popleft()
             if not task.number and not task.future.set_running_or_notify_cancel():
                 continue
-            self._numbers += 1
-            task.number = self._numbers
-            self._sent[task.number] = task
-            now = current_state()
-            if now != process.state_sent:
-                process.send(messages.PROCESS_STATE, 0, messages.dumps(now))
-                process.state_sent = now
-            process.send_task(task)
+            with process.killing_on_interrupt():
+                self._send(process, task)
+
+    def _send(self, process: _Child, task: Task) -> None:
+        self._numbers += 1
+        task.number = self._numbers
+        self._sent[task.number] = task
+        now = current_state()
+        if now != process.state_sent:
+            process.send(messages.PROCESS_STATE, 0, messages.dumps(now))
+            process.state_sent = now
+        process.send_task(task)
 
     def cancel(self, tasks: set[Task]) -> None:
         """Cancel these tasks. Those that have not started never will; the current one ends soon."""
         with self._lock:
             for task in tasks:
-                if not task.future.cancel() and task.number in self._sent and self._process is not None:
+                if task.future.cancel():
+                    continue
+                if task.number in self._sent and self._process is not None:
                     self._process.send(messages.CANCEL, task.number)
-                    if task not in self._running():
-                        _fail(task, CancelledError())
+                if task not in self._running():
+                    _fail(task, CancelledError())
 
     def _running(self) -> list[Task]:
         """The tasks that the process may have begun."""

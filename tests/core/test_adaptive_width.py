@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
@@ -73,6 +74,15 @@ def joined(traffic: Traffic, controller: Controller, monkeypatch: pytest.MonkeyP
     width = AdaptiveWidth([traffic], cast(Any, controller))
     monkeypatch.setitem(adaptive_width._widths, (ORIGIN,), width)
     return lambda runtime=None, maximum=1024: WorkerShare(lambda: (ORIGIN,), runtime or Worker(), maximum)
+
+
+def test_a_batch_that_an_interrupt_kept_from_leaving(joined: Callable[..., WorkerShare]) -> None:
+    lost, other = joined(), joined()
+    assert lost.workers(0.0, 100) == 20
+    assert [share.workers(0.0, 100) for share in (lost, other)] == [20, 10]
+    del lost
+    gc.collect()
+    assert other.workers(0.0, 100) == 20
 
 
 def test_what_an_interval_is_made_of(joined: Callable[..., WorkerShare], traffic: Traffic,
@@ -183,9 +193,8 @@ def test_workers_whose_requests_were_refused_are_replaced_while_they_wait(
 
 def test_threads_are_fewer_than_green_threads(joined: Callable[..., WorkerShare], controller: Controller) -> None:
     controller.width = 500
-    assert joined(Worker("threads")).workers(0.0, 1000) == 64
-    assert joined(Worker()).workers(0.0, 1000) == 436
-    assert joined(Worker(), 100).workers(0.0, 1000) == 100
+    shares = [joined(Worker("threads")), joined(Worker()), joined(Worker(), 100)]
+    assert [share.workers(0.0, 1000) for share in shares] == [64, 436, 100]
 
 
 def test_batches_on_threads_share_their_maximum(joined: Callable[..., WorkerShare], controller: Controller) -> None:

@@ -332,3 +332,19 @@ def test_the_addresses_of_a_name_are_used_side_by_side(servers: tuple[int, list[
     assert sum(counts) <= 16
     assert min(counts) >= 3
     cloudfiles.reset_connection_pools()
+
+
+def test_a_connection_whose_check_is_interrupted_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> bool:
+        raise KeyboardInterrupt
+
+    stream = ScriptedStream(answer())
+    pool = idle_pool(scripted_client(stream)[0])
+    connection = pool.take()
+    connection.reusable = True
+    pool.give(connection, 0.0)
+    monkeypatch.setattr(stream, "is_stale", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        pool.take()
+    assert stream.closed
+    assert not pool.idle_count()

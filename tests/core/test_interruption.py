@@ -199,6 +199,27 @@ def test_an_interrupt_at_any_moment_of_the_caller(green: bool, run: str, full: b
     batch()
 
 
+@pytest.mark.parametrize("has_started", [False, True])
+def test_an_interrupt_while_a_thread_starts(monkeypatch: pytest.MonkeyPatch, has_started: bool) -> None:
+    start, started = threading.Thread.start, []
+
+    def interrupted(thread: threading.Thread) -> None:
+        started.append(thread)
+        if len(started) < 2 or has_started:
+            start(thread)
+        if len(started) == 2:
+            raise KeyboardInterrupt
+
+    runtime = current_runtime(green=False)
+    group = runtime.worker_group()
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        group.start(lambda: runtime.sleep(60), 3)
+    group.cancel()
+    assert group._threads == started  # type: ignore[attr-defined]  # those that were waited for
+    assert not any(thread.is_alive() for thread in started)
+
+
 # ---- an interrupt at the end of any call
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import io
+import itertools
 import os
 import select
 import signal
@@ -22,7 +24,7 @@ from cloudfiles import CloudFiles, close_workers, reset_connection_pools
 from cloudfiles.exceptions import AuthorizationError, MissingCredentialsError, WorkerError
 from cloudfiles.paths import add_alias
 from cloudfiles.testing import Delay, Rule, S3Server, Stall, Status
-from cloudfiles.workers import executor
+from cloudfiles.workers import executor, messages
 from tests.core.programs import ROOT, run_program, start_program
 from tests.core.test_interruption import wait_for_connections
 from tests.internals import Replace
@@ -453,3 +455,29 @@ def test_an_error_ends_its_batch_and_no_other(s3: CloudFiles, fault_server: S3Se
     other.join()
     assert good == [len(keys)] * 5
     assert pids() == before
+
+
+@pytest.mark.parametrize("sent", [0, 10])
+def test_an_interrupt_while_a_task_is_sent(cf: CloudFiles, monkeypatch: pytest.MonkeyPatch, sent: int) -> None:
+    """The process, which has received a part of the message, is replaced."""
+    send, numbers = messages.send, itertools.count()
+    monkeypatch.setattr("cloudfiles.workers.worker_process._LARGE_TASK", 1 << 30)
+
+    def interrupted(pipe: Any, kind: int, number: int = 0, *args: Any) -> None:
+        if kind != messages.TASK or next(numbers) != 1:
+            send(pipe, kind, number, *args)
+            return
+        whole = io.BytesIO()
+        send(whole, kind, number, *args)
+        pipe.write(whole.getvalue()[:sent])
+        pipe.flush()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(messages, "send", interrupted)
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        cf.get(list(CONTENTS), parallel=2)
+    for _ in range(3):
+        assert cf.get(list(CONTENTS), parallel=2, return_dict=True) == CONTENTS
+    assert time.monotonic() - began < 60
+    assert [worker.load for worker in executor._workers] == [0, 0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -85,7 +86,8 @@ class AdaptiveWidth:
         self._controller = controller or ConcurrencyController(start=FIRST_WIDTH, maximum=max_width())
         self._traffic = traffic
         self._limiters = limiters
-        self._shares: list[WorkerShare] = []
+        # Weak references, in order: a Ctrl-C may keep a batch from leaving.
+        self._shares: weakref.WeakKeyDictionary[WorkerShare, None] = weakref.WeakKeyDictionary()
         self._marks = _Marks(0.0)
         self._cpu: dict[Runtime, float] = {}  # CPU seconds of each runtime at the beginning of the interval
         self._unchanged = 0  # consecutive intervals that left the width as it was
@@ -105,33 +107,27 @@ class AdaptiveWidth:
             if not any(each.wanted for each in self._shares):
                 self._unchanged = 0
                 self._begin(now)
-            self._shares.append(share)
+            self._shares[share] = None
             self._controller.maximum = max(self._controller.maximum, share.maximum)
             self._cpu.setdefault(share.runtime, share.runtime.cpu_seconds())
 
     def leave(self, share: WorkerShare) -> None:
         with self._lock:
-            if share in self._shares:
-                self._shares.remove(share)
+            self._shares.pop(share, None)
 
     def workers(self, share: WorkerShare, now: float) -> int:
         """The number of workers that this batch may have now."""
         with self._lock:
             if now - self._marks.time >= self.interval:
                 self._observe(now)
-            return fair_share(self._width(), self._wanted(), self._shares.index(share))
+            shares = list(self._shares)
+            return fair_share(self._width(), _wanted(shares), shares.index(share))
 
     def _width(self) -> int:
         """The number of all workers: each one that waits as its request was refused is replaced by another one."""
         controller = self._controller
         backing_off = sum(len(each.backing_off) for each in self._traffic)
         return min(controller.maximum, controller.width + backing_off)
-
-    def _wanted(self) -> list[int]:
-        """The workers that each batch has work for: those of OS threads together within their maximum."""
-        threads = [share.wanted for share in self._shares if share.uses_threads]
-        within = iter([fair_share(MAX_THREADS, threads, index) for index in range(len(threads))])
-        return [next(within) if share.uses_threads else share.wanted for share in self._shares]
 
     # ---- intervals
 
@@ -246,6 +242,13 @@ class WorkerShare:
         if self._width is not None:
             self._width.leave(self)
             self._known, self._width = (), None
+
+
+def _wanted(shares: Sequence[WorkerShare]) -> list[int]:
+    """The workers that each batch has work for: those of OS threads together within their maximum."""
+    threads = [share.wanted for share in shares if share.uses_threads]
+    within = iter([fair_share(MAX_THREADS, threads, index) for index in range(len(threads))])
+    return [next(within) if share.uses_threads else share.wanted for share in shares]
 
 
 def parts_at_once(part_size: int, objects: int = 1) -> int:
