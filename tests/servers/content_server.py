@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
@@ -18,6 +19,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.accepted.append(self.request.getsockname()[0])
 
     def do_GET(self) -> None:
+        deadline = time.monotonic() + 30
+        while len(self.server.accepted) < self.server.least and time.monotonic() < deadline:
+            time.sleep(0.001)
         self.send_response(200)
         self.send_header("content-length", "7")
         self.end_headers()
@@ -32,6 +36,7 @@ class ContentServer(ThreadingHTTPServer):
 
     Attributes:
         accepted: its own address, once for each connection.
+        least: how many connections there are before it answers.
     """
 
     request_queue_size = 128
@@ -41,6 +46,7 @@ class ContentServer(ThreadingHTTPServer):
         super().__init__((host, port), _Handler)
         self.port: int = self.server_address[1]
         self.accepted: list[str] = []
+        self.least = 0
         if tls is not None:
             self.socket = tls.wrap_socket(self.socket, server_side=True)
 

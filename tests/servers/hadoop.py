@@ -70,7 +70,7 @@ class HadoopServer(Server):
 def install(timeout: float = 120) -> Path:
     """The directory of the jars, downloaded where they are missing. Skips the test where that cannot be.
 
-    timeout: seconds for the download; a test that takes three minutes ends the run.
+    timeout: seconds for the download; a test that takes five minutes ends the run.
     """
     find_program("java", _APT)
     missing = [name for name in _NEEDED if not (_DEBIAN / f"{name}.jar").exists()]

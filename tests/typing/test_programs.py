@@ -40,7 +40,7 @@ def test_mypy_learns_everything(request: pytest.FixtureRequest, tmp_path: Path) 
     done = subprocess.run(
         [sys.executable, "-m", "mypy", "--config-file", config, "--no-error-summary", "--hide-error-context",
          "--no-pretty", "--cache-dir", cache, *(HERE / name for name in EXPECTED)],
-        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+        cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
     errors: Errors = defaultdict(lambda: defaultdict(list))
     for line in done.stdout.splitlines():
         found = re.match(r"(.*?)([^/]*\.py):(\d+): error: (.*)", line)
@@ -60,7 +60,7 @@ def test_pyright_learns_everything(tmp_path: Path) -> None:
         (tmp_path / name).write_text((HERE / name).read_text())
     done = subprocess.run(
         [sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable, "-p", tmp_path],
-        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+        cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)
     if done.returncode not in (0, 1) and not done.stdout.startswith("{"):
         pytest.skip(f"pyright cannot run here, as it has to fetch Node.js: {done.stderr[-200:]}")
     errors: Errors = defaultdict(lambda: defaultdict(list))
@@ -73,5 +73,5 @@ def test_pyright_learns_everything(tmp_path: Path) -> None:
 @pytest.mark.parametrize("program", ["batches.py", "awaited.py", "tested.py"])
 def test_the_programs_run(program: str) -> None:
     done = subprocess.run([sys.executable, "-W", "error", HERE / program], cwd=ROOT, capture_output=True, text=True,
-                          timeout=60, check=False)
+                          timeout=240, check=False)
     assert (done.returncode, done.stderr) == (0, "")
