@@ -116,7 +116,9 @@ class ObjectRead(Request):
         self._pin(validator)
         return True
 
-    def rest_after(self, head: Head, count: int) -> ObjectRead | None:
+    def rest_after(self, head: Head, count: int | None) -> ObjectRead | None:
+        if count is None:
+            return None
         rest = copy(self)
         rest.headers = self.headers.copy()
         return rest if not count or rest._resume_after(head, count) else None

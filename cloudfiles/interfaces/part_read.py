@@ -65,7 +65,7 @@ class PartRead(ObjectRead):
     def _request_rest(self) -> None:
         self.headers["range"] = f"bytes={self._at}-{self._last - 1}"
 
-    def rest_after(self, head: Head, count: int) -> ObjectRead | None:
+    def rest_after(self, head: Head, count: int | None) -> ObjectRead | None:
         if not self._is_passed_on:
             return super().rest_after(head, count) if self._at == self.start else None
         rest = copy(self)

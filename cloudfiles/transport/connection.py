@@ -202,7 +202,7 @@ class Connection(ResponseReader):
             self._straggler = self._hedger.look(self, self._request, waited)
             self._is_observed |= self._straggler is not None
 
-    def _hedge_body(self, request: Request, head: Head, begin: int, waited: float) -> None:
+    def _hedge_body(self, request: Request, head: Head, begin: int | None, waited: float) -> None:
         if self._straggler is None and self._hedger is not None:
             self._straggler = self._hedger.look_at_body(self, request, head, begin, waited)
         if self._straggler is not None:

@@ -37,12 +37,9 @@ class Hedger:
             return None
         return Straggler(connection, request, self._pool, self._policy, self._wall)
 
-    def look_at_body(self, connection: Connection, request: Request, head: Head, begin: int, waited: float
+    def look_at_body(self, connection: Connection, request: Request, head: Head, begin: int | None, waited: float
                      ) -> StalledBody | None:
-        """The same for a body of which nothing has arrived for some seconds.
-
-        begin: what `connection` had received in total when the body after `head` began.
-        """
+        """The same for a body of which nothing has arrived for some seconds; head, begin: see `StalledBody`."""
         if waited < hedging.MIN_BODY_DELAY or request.method != "GET" or not request.idempotent:
             return None
         return StalledBody(connection, request, head, begin, self._pool, self._policy, self._wall)

@@ -280,16 +280,14 @@ class Request:
         """Bytes that `on_incomplete_body` has kept: an attempt that adds to them has made progress."""
         return 0
 
-    def rest_after(self, head: Head, count: int) -> Request | None:
-        """A request, of the same version, for what follows the first `count` bytes of the body after `head`.
-
-        It is the one that would be sent if the body broke off there; None if that would start over.
-        """
-        return None
+    def rest_after(self, head: Head, count: int | None) -> Request | None:
+        """What would be requested if the body after `head` broke off after `count` bytes (None: unknown, as it is
+        chunked): only what follows, of the same version, or a page of a listing again. None for anything else."""
+        return self if self.operation == "LIST" else None
 
     def is_rest(self, head: Head) -> bool:
         """Of a request that `rest_after` has returned: whether its response is what was requested."""
-        return False
+        return head.status == 200
 
 
 def flat(view: memoryview) -> memoryview:

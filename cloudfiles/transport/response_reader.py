@@ -84,7 +84,7 @@ class ResponseReader:
         self._view = _untouched_memory(BUFFER)
         self._first = self._view  # for the first receive of a response
         self._is_observed = False  # `_on_first_byte` and `_on_head` are to be called
-        self._body: tuple[Head, int] | None = None  # that is being received: its head, and `received` when it began
+        self._body: tuple[Head, int | None] | None = None  # its head, and `received` when it began if it has a length
         self._too_slow: TooSlowError | None = None  # the reason for which the exchange was interrupted
         self.reusable = False
         self.is_closed = False
@@ -295,6 +295,7 @@ class ResponseReader:
         """A body of unknown length, which reserves memory as it grows."""
         watch = self._throughput.receiving(self, request.method)
         memory = GrowingBuffer(_body_limit(request, head))
+        self._body = head, None
         try:
             if length == CHUNKED:
                 self._chunked(head, rest, memory, watch, room)
@@ -305,6 +306,7 @@ class ResponseReader:
                                                                               "body")) from error
         except BufferFullError:
             return _cut_short(request, head, memory)
+        self._body = None
         if memory.size > SMALL_BODY:
             self._traffic.unsized_bytes += (memory.size - self._traffic.unsized_bytes) // _USUAL
         return memory.content()

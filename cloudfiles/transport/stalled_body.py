@@ -1,7 +1,8 @@
 """Bodies that stall: the rest is requested on another connection, and read there if it is there first.
 
 The first connection is given up only when the other one has received the head of a response with exactly the rest of
-the same version. So a body that goes on by itself loses nothing, nor does one of a server that refuses, or is paused.
+the same version; or with the same page of a listing, from its start. So a body that goes on by itself loses nothing,
+nor does one of a server that refuses, or is paused.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ class StalledBody(Straggler):
 
     _missing = "no more of the body"
 
-    def __init__(self, first: Connection, request: Request, head: Head, begin: int, pool: Pool, policy: HedgingPolicy,
-                 wall: Callable[[], float]) -> None:
-        """begin: what `first` had received in total when the body after `head` began."""
+    def __init__(self, first: Connection, request: Request, head: Head, begin: int | None, pool: Pool,
+                 policy: HedgingPolicy, wall: Callable[[], float]) -> None:
+        """begin: what `first` had received in total when the body after `head` began; None if it is chunked."""
         super().__init__(first, request, pool, policy, wall)
         self._read = request
         self._head = head
@@ -68,8 +69,9 @@ class StalledBody(Straggler):
         return True
 
     def _rest(self) -> Request | None:
+        count = None if self._body_begin is None else self._stalled_at - self._body_begin
         try:
-            return self._read.rest_after(self._head, self._stalled_at - self._body_begin)
+            return self._read.rest_after(self._head, count)
         except CloudFilesError:  # the response is not one to this request, which its end will show
             return None
 

@@ -22,7 +22,7 @@ from cloudfiles.runtime.contract import Stream
 from cloudfiles.runtime.hub_engine import blocking_runtime
 from cloudfiles.testing import Rule, S3Server, Stall
 from cloudfiles.transport.body_memory import process_body_memory
-from cloudfiles.transport.client import client_for, limiter_of
+from cloudfiles.transport.client import client_for, hedging_policy_of, limiter_of
 from cloudfiles.transport.connection import Connection
 from cloudfiles.transport.hedger import Hedger
 from cloudfiles.transport.hedging import LONE_DELAY, MIN_BODY_DELAY, Answer, HedgeWonError, HedgingPolicy
@@ -245,7 +245,7 @@ def test_the_rest_of_a_generation() -> None:
 
 def test_other_requests_have_no_rest() -> None:
     assert Request(ORIGIN, "GET", "/").rest_after(HEAD, 5) is None
-    assert not Request(ORIGIN, "GET", "/").is_rest(HEAD)
+    assert ObjectRead(ORIGIN, "/", {}, PLAIN, "key").rest_after(HEAD, None) is None
 
 
 # ---- the very client, against servers
@@ -409,6 +409,37 @@ def test_the_body_before_is_forgotten(receiver: Any) -> None:
 
 class Reading(Request):
     __slots__ = ("receiver",)
+
+
+PAGE = b'<title>Index of /</title><pre><a href="../">../</a><a href="1">1</a><a href="2">2</a></pre>'
+
+
+@pytest.mark.parametrize("begin", [
+    answer(body=PAGE, content_type="text/html")[:-9],
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ntransfer-encoding: chunked\r\n\r\n5\r\n<a hr\r\n"],
+    ids=["sized", "chunked"])
+def test_a_page_of_a_listing_is_requested_again(server: Server, green: bool, impatient: None, usual: None,
+                                                begin: bytes) -> None:
+    server.script("/", then(begin, hold), send(answer(body=PAGE, content_type="text/html")))
+    assert sorted(CloudFiles(server.url, green=green).list(flat=True)) == ["1", "2"]
+    assert server.asked.count("GET /") == 2
+    assert server.left.wait(WAIT)
+
+
+def test_an_error_instead_of_a_page_is_ignored(server: Server, green: bool, impatient: None) -> None:
+    policy_for(server.url)
+    page = answer(body=PAGE, content_type="text/html")
+    server.script("/", then(page[:-9], after_second(page[-9:])), send(answer(404)))
+    assert sorted(CloudFiles(server.url, green=green).list(flat=True)) == ["1", "2"]
+
+
+def test_a_page_of_s3(fault_server: S3Server, green: bool, impatient: None) -> None:
+    fault_server.put_many({f"{number:03}": b"" for number in range(100)})
+    fault_server.script(Rule(Stall(after=2000), query="list-type=2", method="GET", times=1))
+    cf = CloudFiles(fault_server.cloudpath(), secrets=fault_server.secrets, green=green)
+    before = hedging_policy_of(Origin.of(fault_server.url)).hedged
+    assert len(list(cf.list())) == 100
+    assert hedging_policy_of(Origin.of(fault_server.url)).hedged > before
 
 
 def test_it_can_be_turned_off(server: Server, green: bool, impatient: None) -> None:
