@@ -191,6 +191,9 @@ class Job:
         was_killed: whether it was cancelled while it was running.
     """
 
+    __slots__ = ("_args", "_cancellation", "_dispatcher", "_function", "_future", "_greenlet", "ended", "limiter",
+                 "runtime", "was_killed")
+
     runtime: GreenRuntime
 
     def __init__(self, limiter: ConcurrencyLimiter, dispatcher: LoopDispatcher, function: Callable[..., Any],

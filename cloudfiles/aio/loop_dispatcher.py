@@ -47,9 +47,11 @@ class LoopDispatcher:
 
     def batch(self, function: Callable[[list[Any]], Any], item: Any) -> None:
         """In the loop: call `function(items)` in its next iteration, with the items of all calls until then."""
-        items = self._batches.setdefault(function, [])
-        items.append(item)
-        if len(items) == 1:
+        items = self._batches.get(function)
+        if items is not None:
+            items.append(item)
+        else:
+            self._batches[function] = [item]
             asyncio.get_running_loop().call_soon(self._end_batch, function)
 
     def _end_batch(self, function: Callable[[list[Any]], Any]) -> None:
