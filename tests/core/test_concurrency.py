@@ -140,16 +140,6 @@ def test_connections_that_are_not_open_yet_do_not_end_the_growth_either() -> Non
     assert controller.width == 1024
 
 
-def test_first_responses_of_connections_do_not_end_the_growth_either() -> None:
-    """They arrive two round trips after a connection was begun, and keep the client busy."""
-    controller = ConcurrencyController()
-    now = run(controller, 0.06)
-    now = run(controller, 0.2, now, cpu_share=1.0, first_responses=((now, 0.02),))
-    width = controller.width
-    run(controller, 0.5, now)
-    assert controller.width == 1024 > width
-
-
 def test_a_busy_client_ends_the_growth() -> None:
     controller = ConcurrencyController()
     now = run(controller, 0.06)

@@ -64,11 +64,6 @@ class Interval(Value):
         """Whether the client's own thread was the limit."""
         return self.cpu_share > _BUSY
 
-    @property
-    def opens_connections(self) -> bool:
-        """Whether connections were opened, or have responded for the first time: both takes CPU time, but only once."""
-        return bool(self.connects or self.first_responses)
-
 
 class Window:
     """Sums over several intervals.

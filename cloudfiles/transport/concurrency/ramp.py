@@ -36,8 +36,8 @@ _QUEUED = 15.0
 """Requests that may wait for others when the width is reduced."""
 
 _OPENING = 2.0
-"""Multiple of the latency after which a client that is still busy will remain so, since the width was raised, or a
-connection was opened or has responded for the first time. Opening connections takes CPU time, but only once."""
+"""Multiple of the latency after which a client that is still busy will remain so, since the width was raised or a
+connection was opened. Opening connections takes CPU time, but only once."""
 
 _ALMOST = 0.9
 """Share of the latency for which responses are counted: intervals do not end when they come."""
@@ -71,7 +71,7 @@ class Ramp:
     def next_width(self, width: int, interval: Interval, now: float) -> float:
         """The width from now on."""
         found = self._next_width(width, interval, now)
-        if found > width or interval.opens_connections:
+        if found > width or interval.connects:
             self._opened = now
         return found
 
@@ -83,7 +83,7 @@ class Ramp:
         if self._baseline.latency == math.inf or not recent.completed:
             return width
         if recent.is_busy:
-            self.is_over = not interval.opens_connections and now - self._opened >= _OPENING * self._baseline.latency
+            self.is_over = not interval.connects and now - self._opened >= _OPENING * self._baseline.latency
             return width
         if interval.size_class or not recent.sampled:
             return self._double(width, interval, now)
