@@ -191,8 +191,8 @@ class Job:
         was_killed: whether it was cancelled while it was running.
     """
 
-    __slots__ = ("_args", "_cancellation", "_dispatcher", "_function", "_future", "_greenlet", "ended", "limiter",
-                 "runtime", "was_killed")
+    __slots__ = ("_args", "_cancellation", "_dispatcher", "_function", "_future", "_greenlet", "_is_given_up",
+                 "ended", "limiter", "runtime", "was_killed")
 
     runtime: GreenRuntime
 
@@ -205,6 +205,7 @@ class Job:
         self._future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._greenlet: Any = None
         self._cancellation = Cancellation()
+        self._is_given_up = False
         self.ended = False
         self.was_killed = False
 
@@ -222,6 +223,7 @@ class Job:
     async def _stop(self) -> None:
         """Cancel the job and wait for its end: at most a second, or longer while it writes local files."""
         self._cancellation.cancel()
+        self._is_given_up = True
         if not hasattr(self, "runtime"):  # not sent to the hub yet
             self.ended = True
             return
@@ -229,14 +231,12 @@ class Job:
         self.runtime.post(self.kill)
         await asyncio.wait([self._future], timeout=CANCEL_GRACE)
         await local_writes_finished(self._cancellation)
-        if self._future.done():
-            self._future.exception()  # retrieved, so that asyncio does not log it
 
     def settle(self, result: Any, error: BaseException | None) -> None:
         """The outcome is known."""
         if self._future.done():
             return  # cancelled meanwhile
-        if error is None:
+        if error is None or self._is_given_up:  # asyncio would log an error that nobody awaits any more
             self._future.set_result(result)
         else:
             self._future.set_exception(error)

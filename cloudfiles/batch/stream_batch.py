@@ -54,9 +54,11 @@ class StreamBatch(Batch):
                 for _ in range(len(self._outbox)):
                     yield self._take()
         finally:
-            self._end()
-            if not worker_group.finished:
-                self._give_up(Cancelled("the caller stopped reading the results"))
+            try:
+                if not worker_group.finished:
+                    self._give_up(Cancelled("the caller stopped reading the results"))
+            finally:
+                self._end()
 
     def _await_results(self) -> bool:
         """Wait for the next results; False if there are none left. Raises the error of the batch."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import json
 import pickle
@@ -479,6 +480,31 @@ def test_cancelling_what_waits_in_line(fault_server: S3Server) -> None:
         assert await asyncio.gather(*waiting[25:]) == [b"1"] * 25
 
     asyncio.run(main())
+
+
+def test_what_is_cancelled_twice_is_not_logged(fault_server: S3Server) -> None:
+    """As by a Ctrl-C under `asyncio.run`."""
+    fault_server.script(Rule(Stall(), times=None))
+    cf = on(fault_server, num_threads=2)
+    logged: list[str] = []
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: logged.append(context["message"]))
+        tasks = [asyncio.ensure_future(cf.get(str(n), raw=True)) for n in range(10)]
+        await until(lambda: fault_server.connections()[1] == 2)
+        for _ in range(2):
+            for task in tasks:
+                task.cancel()
+            await asyncio.sleep(0)
+        found = await asyncio.gather(*tasks, return_exceptions=True)
+        assert {type(each) for each in found} == {asyncio.CancelledError}
+        await until(lambda: fault_server.connections()[1] == 0)
+        fault_server.script()
+        assert await cf.get("none", raw=True) is None
+
+    asyncio.run(main())
+    gc.collect()
+    assert logged == []
 
 
 def test_a_timeout_cancels(fault_server: S3Server) -> None:

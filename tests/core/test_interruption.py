@@ -17,7 +17,7 @@ import pytest
 
 from cloudfiles import CloudFiles
 from cloudfiles.batch.fanout import Plan, collect, stream
-from cloudfiles.runtime.descriptors import with_opened
+from cloudfiles.runtime.descriptors import process_descriptors, with_opened
 from cloudfiles.runtime.hub_engine import close_engine, current_runtime
 from cloudfiles.testing import Delay, Rule, S3Server, Stall
 from cloudfiles.transport.client import close_clients
@@ -197,6 +197,25 @@ def test_an_interrupt_at_any_moment_of_the_caller(green: bool, run: str, full: b
         moment += step
     assert moment > 10  # so many lines does the caller of the shortest batch run at least
     batch()
+
+
+def test_an_interrupt_while_a_stream_ends(green: bool, monkeypatch: pytest.MonkeyPatch,
+                                          no_leaks: Callable[..., Any]) -> None:
+    """Such as the second one of an impatient user: the workers are cancelled before."""
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    close_engine()
+    with no_leaks():
+        runtime = current_runtime(green)
+        results = stream(lambda item: item, iter(range(10)), Plan(runtime, 3), max_items=4, max_bytes=2,
+                         weigh=lambda _: 1)
+        next(results)
+        monkeypatch.setattr(process_descriptors, "close_excess", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            results.close()
+        assert not getattr(runtime, "worker_groups", None)
+        close_engine()
 
 
 @pytest.mark.parametrize("has_started", [False, True])
