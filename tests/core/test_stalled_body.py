@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -21,6 +21,8 @@ from cloudfiles.interfaces.part_read import PartRead
 from cloudfiles.runtime.contract import Stream
 from cloudfiles.runtime.hub_engine import blocking_runtime
 from cloudfiles.testing import Rule, S3Server, Stall
+from cloudfiles.testing.s3_objects import make_object
+from cloudfiles.transport import throughput
 from cloudfiles.transport.body_memory import process_body_memory
 from cloudfiles.transport.client import client_for, hedging_policy_of, limiter_of
 from cloudfiles.transport.connection import Connection
@@ -30,7 +32,7 @@ from cloudfiles.transport.request import PLAIN, Origin, Request
 from cloudfiles.transport.stalled_body import StalledBody
 from cloudfiles.transport.traffic import Traffic
 from cloudfiles.transport.wire import Head
-from cloudfiles.types import StoredObject, StoreOptions
+from cloudfiles.types import StoredObject, StoreOptions, WriteOptions
 from tests.core.scripted import ORIGIN, ScriptedStream, answer
 from tests.core.stalling_server import (
     WAIT,
@@ -45,6 +47,9 @@ from tests.core.stalling_server import (
     then,
     waits_of,
 )
+from tests.interfaces.azure_setup import open_azure
+from tests.interfaces.gs_setup import open_gs
+from tests.interfaces.s3_setup import close_opened
 from tests.servers.leaks import no_leaks
 
 # ---- when
@@ -561,6 +566,61 @@ def test_however_it_is_read(fault_server: S3Server, green: bool, impatient: None
     assert others[0]["range"].startswith("bytes=200000-")
     assert all("if-match" in headers for headers in others)  # more than one on a busy machine
     assert "if-match" not in first or read is not as_stream
+
+
+@pytest.fixture(params=["s3", "gs", "az"])
+def stored(request: pytest.FixtureRequest, green: bool) -> Iterator[tuple[S3Server, Callable[[], bytes | None]]]:
+    """A server of a protocol with the object `a`, and a function that reads it."""
+    if request.param == "s3":
+        server: Any = request.getfixturevalue("fault_server")
+        server.put("place/a", OBJECT)
+        cf = CloudFiles(server.cloudpath("bucket/place/"), secrets=server.secrets, green=green)
+        yield server, lambda: cf.get(["a"])[0]["content"]
+    elif request.param == "gs":
+        server = request.getfixturevalue("gcs_server")
+        gs = open_gs(server, green)
+        gs.put("a", OBJECT, WriteOptions())
+        yield server, lambda: gs.get("a").content
+    else:
+        server = request.getfixturevalue("azure_server")
+        server.put_blob("place/a", OBJECT)
+        az = open_azure(f"az://{server.container}/place/", green, endpoint=server.endpoint, no_sign_request=True)
+        yield server, lambda: az.get("a").content
+    close_opened()
+
+
+def test_in_each_protocol(stored: tuple[S3Server, Callable[[], bytes]], impatient: None) -> None:
+    server, read = stored
+    server.script(Rule(Stall(after=200_000), method="GET", times=1))
+    server.forget()
+    assert read() == OBJECT
+    statuses = [request.status for request in server.requests("GET")]
+    assert (statuses[0], set(statuses[1:])) == (200, {206})
+
+
+class ReplacedAndStalled(Stall):
+    """The answer stops, and the object is another one afterwards."""
+
+    def replacement(self) -> Any:
+        return make_object(b"new" * 90_000)
+
+
+@pytest.fixture
+def soon_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(throughput, "CRAWL_SECONDS", 0.3)
+    monkeypatch.setattr(throughput.Watch, "_is_to_blame", lambda *_: True)
+
+
+@pytest.mark.parametrize("stored", ["s3", "gs"], indirect=True)
+def test_an_object_that_is_replaced_while_it_stalls(soon_given_up: None, impatient: None,
+                                                    stored: tuple[S3Server, Callable[[], bytes]]) -> None:
+    """The rest is refused, and the first connection kept, until it is given up as any transfer that is too slow."""
+    server, read = stored
+    server.script(Rule(ReplacedAndStalled(after=200_000), method="GET", times=1))
+    server.forget()
+    assert read() == b"new" * 90_000
+    statuses = [request.status for request in server.requests("GET")]
+    assert (statuses[0], set(statuses[1:-1]), statuses[-1]) == (200, {412}, 200)
 
 
 def test_over_tls(tls_fault_server: S3Server, green: bool, impatient: None, certificates: Any) -> None:
