@@ -113,10 +113,18 @@ class Engine:
         import cloudfiles.runtime.green  # noqa: F401
 
         self._gevent = gevent
-        self._ready = threading.Event()
+        self._is_lost = False
+        self._is_ready = threading.Lock()  # not an Event, in which a Ctrl-C would block the thread
+        self._is_ready.acquire()
         self._thread = threading.Thread(target=self._main, name="cloudfiles-engine", daemon=True)
-        self._thread.start()
-        self._ready.wait()
+        try:
+            self._thread.start()
+            self._is_ready.acquire()
+        except BaseException:  # Ctrl-C: nobody will close it
+            self._is_lost = True
+            if hasattr(self, "runtime"):
+                self.runtime.post(self._stop.set)
+            raise
 
     def _main(self) -> None:
         self._hub = self._gevent.get_hub()
@@ -124,9 +132,10 @@ class Engine:
         keep_alive = self._hub.loop.async_()  # a hub with nothing to wait for would end
         keep_alive.start(lambda: None)
         self.runtime = _runtime_of(self._hub)
-        self._ready.set()
+        self._is_ready.release()
         try:
-            self._stop.wait()
+            if not self._is_lost:
+                self._stop.wait()
         finally:  # also if the hub ends by itself: waiting callers are woken
             self.runtime.close()
             keep_alive.close()

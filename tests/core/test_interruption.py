@@ -18,7 +18,7 @@ import pytest
 from cloudfiles import CloudFiles
 from cloudfiles.batch.fanout import Plan, collect, stream
 from cloudfiles.runtime.descriptors import process_descriptors, with_opened
-from cloudfiles.runtime.hub_engine import close_engine, current_runtime
+from cloudfiles.runtime.hub_engine import close_engine, current_runtime, engine
 from cloudfiles.testing import Delay, Rule, S3Server, Stall
 from cloudfiles.transport.client import close_clients
 from tests.core.programs import start_program
@@ -272,6 +272,23 @@ def _interrupted_call(run: Callable[[], Any], moment: int, everywhere: bool) -> 
 def _open_descriptors() -> set[str]:
     return {f"{number} {os.readlink(f'/proc/self/fd/{number}')}" for number in os.listdir("/proc/self/fd")
             if os.path.exists(f"/proc/self/fd/{number}")}
+
+
+def test_an_interrupt_of_any_call_while_the_engine_starts(no_leaks: Callable[..., Any], full: bool) -> None:
+    def run() -> None:
+        engine()
+        finished.append(True)
+
+    finished: list[bool] = []
+    engine()
+    close_engine()
+    moment = 1
+    with no_leaks():
+        while not finished:
+            _interrupted_call(run, moment, everywhere=True)
+            moment += 1 if full else 3
+        close_engine()
+    assert moment > 10
 
 
 LOCAL_CALLS: dict[str, Callable[[CloudFiles], object]] = {
