@@ -75,7 +75,7 @@ class ObjectWriter(PublishedOnExit, io.BufferedIOBase):
         Raises the errors of the upload so far: nothing is published then.
         """
         piece = _own(data)
-        with self._guard:
+        with self._guard.held():
             self._check_open()
             self._position += len(piece)
             self._keep(piece if self._encoder is None else self._encoder.update(piece))
@@ -86,7 +86,7 @@ class ObjectWriter(PublishedOnExit, io.BufferedIOBase):
 
         Raises io.UnsupportedOperation if bytes to be removed were sent already, or are encoded.
         """
-        with self._guard:
+        with self._guard.held():
             self._check_open()
             removed = 0 if size is None else self._position - size
             if removed < 0 or (removed and (removed > self._kept or self._encoder is not None)):
@@ -139,7 +139,7 @@ class ObjectWriter(PublishedOnExit, io.BufferedIOBase):
         Otherwise this does nothing, because an object that is not complete is not published: blocks are sent as they
         fill up.
         """
-        with self._guard:
+        with self._guard.held():
             self._check_open()
             if self._upload.appends_in_place:
                 content = self._take()
@@ -151,7 +151,7 @@ class ObjectWriter(PublishedOnExit, io.BufferedIOBase):
         """Send the rest, and publish the object. If this fails, nothing is published."""
         if self._is_over:
             return
-        with self._guard:
+        with self._guard.held():
             try:
                 if self._encoder is not None and not (self._upload.continues and not self._position):
                     self._pieces.append(self._encoder.finish())

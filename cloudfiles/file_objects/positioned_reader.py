@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 from abc import abstractmethod
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from cloudfiles.integrity import Buffer
@@ -58,13 +60,13 @@ class PositionedReader(io.BufferedIOBase):
         self._guard = Guard()
         self._process = os.getpid()
 
-    def _exclusively(self) -> Guard:
+    def _exclusively(self) -> threading.Lock:
         """A block that no other thread is in. Raises ValueError for a closed file."""
         if self.closed:
             raise ValueError("I/O operation on closed file")
         if self._process != os.getpid():
             self._after_fork()
-        return self._guard
+        return self._guard.held()
 
     # ---- position
 
@@ -180,17 +182,26 @@ class PositionedReader(io.BufferedIOBase):
                 if not line:
                     return
                 yield line
-            lock = self._guard.lock
-            for line in lines:
-                if not lock.acquire(False):
-                    break  # another thread reads
-                is_here = self._position == start
-                if is_here:
-                    self._position = start = start + len(line) + 1
-                lock.release()
-                if not is_here:
-                    break
-                yield line + b"\n"
+            lock, is_held = self._guard.lock, False  # not in a `with` block, which takes longer
+            try:
+                for line in lines:
+                    is_held = True
+                    if not lock.acquire(False):
+                        is_held = False
+                        break  # another thread reads
+                    is_here = self._position == start
+                    if is_here:
+                        self._position = start = start + len(line) + 1
+                    lock.release()
+                    is_held = False
+                    if not is_here:
+                        break
+                    yield line + b"\n"
+            except BaseException:
+                if is_held:  # at a Ctrl-C
+                    with suppress(RuntimeError):  # it was just released
+                        lock.release()
+                raise
 
     def _whole_lines(self) -> tuple[int, list[bytes]]:
         """The position, and the complete lines, without line breaks, that the next bytes of the block have."""

@@ -10,9 +10,10 @@ _POLL_SECONDS = 0.001
 
 
 class Guard:
-    """A lock for one holder at a time, as a `with` block.
+    """A lock for one holder at a time: `with guard.held():`.
 
-    A native lock would block a hub forever if the holder is one of its greenlets: a greenlet therefore asks repeatedly.
+    The block is that of the native lock itself. With methods in Python, a Ctrl-C right after the lock was taken, or
+    right before it is released, would leave it taken forever.
 
     Attributes:
         lock: the lock itself, to be taken without waiting where that is enough.
@@ -23,15 +24,14 @@ class Guard:
     def __init__(self) -> None:
         self.lock = threading.Lock()
 
-    def __enter__(self) -> None:
-        if self.lock.acquire(blocking=False):
-            return
-        runtime = blocking_runtime()
-        if runtime.name == "threads":
-            self.lock.acquire()
-            return
-        while not self.lock.acquire(blocking=False):
-            runtime.sleep(_POLL_SECONDS)
+    def held(self) -> threading.Lock:
+        """The lock, for a `with` block directly.
 
-    def __exit__(self, *_: object) -> None:
-        self.lock.release()
+        A native lock would block a hub forever if the holder is one of its greenlets: a greenlet therefore asks
+        repeatedly. No other one of its hub takes the lock before it does.
+        """
+        if self.lock.locked():
+            runtime = blocking_runtime()
+            while runtime.name != "threads" and self.lock.locked():
+                runtime.sleep(_POLL_SECONDS)
+        return self.lock

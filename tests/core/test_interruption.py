@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -325,6 +325,28 @@ def test_an_interrupt_of_any_call_to_local_files(tmp_path: Path, call: str, lock
         cf.delete("absent")
         moment += 1
     assert moment > 2
+
+
+FILE_CALLS: dict[str, tuple[str, Callable[[Any], object]]] = {
+    "read": ("rb", lambda file: (file.seek(0), file.read(5))),
+    "lines": ("rb", lambda file: (file.seek(0), list(file))),
+    "write": ("wb", lambda file: (file.write(b"content"), file.flush())),
+}
+
+
+@pytest.mark.parametrize("call", FILE_CALLS)
+def test_an_interrupt_of_any_call_leaves_a_file_object_free(call: str) -> None:
+    cf = CloudFiles("mem://interrupted")
+    cf.put("key", b"one\ntwo\nthree\n")
+    mode, use = FILE_CALLS[call]
+    file: Any = cf.open("key", cast(Any, mode))
+    use(file)
+    moment = 1
+    while _interrupted_call(lambda: use(file), moment, everywhere=True):
+        assert not file._guard.lock.locked(), moment
+        moment += 1
+    assert moment > 10
+    file.close()
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
