@@ -144,7 +144,8 @@ class ConcurrencyLimiter:
         if self._share_of is None or self._runtime is None:
             return
         now, wanted = monotonic(), self._running + len(self._waiting)
-        if now < self._adapt_at and not (self._width == self._wanted < wanted):
+        all_could_run = self._width is not None and self._wanted <= self._width < wanted
+        if now < self._adapt_at and not all_could_run:
             return
         self._share = self._share or self._share_of(self._runtime)
         self._width, self._wanted = self._share.workers(now, wanted), wanted

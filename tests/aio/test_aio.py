@@ -166,8 +166,9 @@ def test_calls_one_after_the_other_keep_their_share(monkeypatch: pytest.MonkeyPa
     assert shares[-1].left.wait(30)
 
 
-def test_first_calls_are_not_held_back_by_the_width_for_one() -> None:
-    """The first call asks for one worker. Those that follow ask again, before it has ended."""
+@pytest.mark.parametrize("ended", [0, 1])
+def test_first_calls_are_not_held_back_by_the_width_for_one(ended: int) -> None:
+    """The first call asks for one worker. Those that follow ask again, before it has ended, or soon after that."""
     running = 0
 
     def call() -> None:
@@ -180,8 +181,16 @@ def test_first_calls_are_not_held_back_by_the_width_for_one() -> None:
         raise AssertionError(f"only {running} calls run at once")
 
     async def main() -> None:
-        limiter = ConcurrencyLimiter(share_of=lambda _: cast(Any, Share(60.0, lambda wanted: min(wanted, 8))))
+        limiter = ConcurrencyLimiter(share_of=lambda _: cast(Any, share))
+        await asyncio.gather(*(limiter.run(int) for _ in range(ended)))
         await asyncio.gather(*(limiter.run(call) for _ in range(8)))
+
+    def workers(wanted: int) -> int:
+        if not wanted:  # the call has ended
+            share.interval = 60.0
+        return max(1, min(wanted, 8))
+
+    share = Share(0.0 if ended else 60.0, workers)
 
     asyncio.run(main())
 
