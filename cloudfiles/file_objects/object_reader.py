@@ -44,7 +44,8 @@ class ObjectReader(PositionedReader):
 
     def close(self) -> None:
         if not self.closed:
-            self._blocks.close()
+            if hasattr(self, "_blocks"):  # else an interrupt has ended the constructor
+                self._blocks.close()
             super().close()
 
     def __reduce__(self) -> tuple[Any, ...]:
