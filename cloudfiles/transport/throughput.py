@@ -2,10 +2,10 @@
 
 A transfer is aborted if it has moved fewer bytes per second than `min_throughput` for as long as the read timeout, and
 if then, for a while, either all connections to its origin together have not moved that many, or each of the others has
-moved several times as many on average. So a slow line that many connections share aborts nothing: none of them does
-better, and together they move enough. A body that is received is aborted after ten seconds already if the others move
-more than `min_throughput` each, or if none of them moves anything, but the server has begun to respond to other
-requests after the last byte of this one. A transfer that goes well only costs comparisons of the clock.
+moved several times as many on average. So a slow line that many connections share aborts hardly anything: none of them
+does better for long, and together they move enough. A body that is received is aborted after ten seconds already if the
+others move more than `min_throughput` each, or if none of them moves anything, but the server has begun to respond to
+other requests after the last byte of this one. A transfer that goes well only costs comparisons of the clock.
 """
 
 from __future__ import annotations
