@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import errno
 import gc
-import os
 import pickle
-import signal
 import socket
 import threading
-from collections.abc import Callable
 from time import monotonic, sleep
 from types import SimpleNamespace
 from typing import Any, cast
 
-import gevent
 import pytest
 
 from cloudfiles import CloudFile, CloudFiles, reset_connection_pools
 from cloudfiles.aio import AsyncCloudFiles
-from cloudfiles.exceptions import CloudFilesError, DeadlineError, InvalidInputError
+from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.monitoring import IOEnum, TransmissionMonitor
 from cloudfiles.runtime.descriptors import process_descriptors
-from cloudfiles.runtime.hub_engine import blocking_runtime
 from cloudfiles.testing import Rule, S3Server, ShortBody, Stall, Status
 from cloudfiles.transport import throughput
 from cloudfiles.transport.body_memory import process_body_memory
-from cloudfiles.transport.client import client_for
 from cloudfiles.transport.connection import Connection
 from cloudfiles.transport.connection_pool import Pool
 from cloudfiles.transport.hedging import Answer, HedgeWonError, HedgingPolicy, Straggler
 from cloudfiles.transport.request import Origin, Request
 from cloudfiles.transport.traffic import Traffic
-from cloudfiles.types import StoreOptions
 from tests.core.scripted import ORIGIN, answer
 from tests.core.stalling_server import (
     RIGHT,
@@ -423,64 +415,6 @@ def test_it_can_be_turned_off(server: Server, green: bool, impatient: None, monk
     sent_once(server, enough, lambda: CloudFiles(server.url, green=green, hedge=False).get(["a"]))
 
 
-def test_a_cancelled_batch_leaves_nothing(server: Server, green: bool, impatient: None) -> None:
-    """An error of another object ends the batch while a straggler and its second request are in progress."""
-    policy = policy_for(server.url)
-    asked_twice = threading.Event()
-
-    def held(sock: socket.socket, server: Server) -> None:
-        asked_twice.set()
-        hold(sock, server)
-
-    def fails(sock: socket.socket, server: Server) -> None:
-        assert asked_twice.wait(WAIT)
-        sock.sendall(answer(400))
-
-    server.script("/a", hold, held)
-    server.script("/b", fails)
-    CloudFiles(server.url, green=green).get([])
-    with no_leaks(allow=("cloudfiles-", "anon_inode", "pipe:", "Thread-")):
-        with pytest.raises(CloudFilesError):
-            CloudFiles(server.url, green=green).get(["a", "b"])
-        reset_connection_pools()  # that of the other object is idle
-    assert server.second_ended.wait(WAIT)
-    assert policy.waiting == 0
-
-
-def held_twice(server: Server, then: Callable[[], Any] = lambda: None) -> None:
-    """Script two requests for `/a` that are held, and call `then` when the second one has come."""
-
-    def held(sock: socket.socket, server: Server) -> None:
-        then()
-        hold(sock, server)
-
-    server.script("/a", hold, held)
-
-
-@pytest.mark.skipif(os.name == "nt", reason="no signals to a process")
-@pytest.mark.parametrize("paths", ["a", ["a"]])
-def test_an_interrupt_leaves_nothing(server: Server, green: bool, impatient: None, paths: Any) -> None:
-    policy = policy_for(server.url)
-    held_twice(server, lambda: os.kill(os.getpid(), signal.SIGINT))
-    cf = CloudFiles(server.url, green=green)
-    with no_leaks(allow=("cloudfiles-", "anon_inode", "pipe:", "Thread-")), pytest.raises(KeyboardInterrupt):
-        cf.get(paths)
-    assert server.second_ended.wait(WAIT)
-    assert (policy.hedged, policy.waiting) == (1, 0)
-
-
-def test_a_deadline_ends_both(server: Server, impatient: None) -> None:
-    policy = policy_for(server.url)
-    held_twice(server)
-    client = client_for(blocking_runtime(), StoreOptions())
-    request = Request(Origin.of(server.url), "GET", "/a")
-    request.deadline = monotonic() + 3.0  # long enough for a busy machine to send the second request
-    with no_leaks(allow=("cloudfiles-", "Thread-")), pytest.raises(DeadlineError):
-        client.send(request)
-    assert server.second_ended.wait(WAIT)
-    assert (policy.hedged, policy.waiting) == (1, 0)
-
-
 def test_both_requests_fail(server: Server, green: bool, impatient: None) -> None:
     """That counts as one failure, and is retried."""
     policy_for(server.url)
@@ -655,50 +589,6 @@ def test_through_a_tunnel(tls_fault_server: S3Server, green: bool, impatient: No
     cf = s3(tls_fault_server, green, ca_bundle=str(certificates.authority), read_timeout=17.0)
     assert cf.get(["a"])[0]["content"] == b"0123456789"
     assert [seen.method for seen in http_proxy.seen()] == ["CONNECT", "CONNECT"]
-    assert (policy.hedged, policy.waiting) == (1, 0)
-
-
-def test_a_greenlet_that_is_killed_leaves_nothing(server: Server, impatient: None) -> None:
-    """The caller is a greenlet of the hub in which the requests wait."""
-    policy = policy_for(server.url)
-    asked_twice = threading.Event()
-    held_twice(server, asked_twice.set)
-
-    def run() -> None:
-        gevent.get_hub()
-        caller = gevent.spawn(CloudFiles(server.url).get, ["a"])
-        while not asked_twice.is_set():
-            gevent.sleep(0.01)
-        caller.kill(timeout=WAIT)
-        outcome.append(caller.dead and policy.waiting == 0)
-        reset_connection_pools()
-        gevent.get_hub().destroy(destroy_loop=True)
-
-    outcome: list[bool] = []
-    with no_leaks(allow=("cloudfiles-", "anon_inode", "pipe:", "Thread-")):
-        thread = threading.Thread(target=run)
-        thread.start()
-        thread.join(WAIT)
-    assert outcome == [True]
-    assert server.second_ended.wait(WAIT)
-
-
-def test_a_task_that_is_cancelled_leaves_nothing(server: Server, impatient: None) -> None:
-    policy = policy_for(server.url)
-    asked_twice = threading.Event()
-    held_twice(server, asked_twice.set)
-
-    async def run() -> None:
-        task = asyncio.create_task(AsyncCloudFiles(server.url).get(["a"]))
-        while not asked_twice.is_set():
-            await asyncio.sleep(0.01)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    with no_leaks(allow=("cloudfiles-", "anon_inode", "pipe:", "Thread-")):
-        asyncio.run(run())
-    assert server.second_ended.wait(WAIT)
     assert (policy.hedged, policy.waiting) == (1, 0)
 
 

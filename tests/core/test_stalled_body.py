@@ -10,11 +10,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-import gevent
 import pytest
 
-from cloudfiles import CloudFiles, reset_connection_pools
-from cloudfiles.exceptions import CloudFilesError, DeadlineError
+from cloudfiles import CloudFiles
 from cloudfiles.interfaces.gs.objects import GsRead
 from cloudfiles.interfaces.object_read import ObjectRead
 from cloudfiles.interfaces.part_read import PartRead
@@ -460,55 +458,6 @@ def test_it_can_be_turned_off(server: Server, green: bool, impatient: None) -> N
     server.script("/a", late)
     assert CloudFiles(server.url, green=green, hedge=False).get(["a"])[0]["content"] == CONTENT
     assert server.asked == ["GET /a"]
-
-
-def test_a_cancelled_batch_leaves_nothing(server: Server, green: bool, impatient: None) -> None:
-    """An error of another object ends the batch while a body and the request for its rest are in progress."""
-    policy = policy_for(server.url)
-    asked_twice = threading.Event()
-
-    def held(sock: socket.socket, server: Server) -> None:
-        asked_twice.set()
-        hold(sock, server)
-
-    def fails(sock: socket.socket, server: Server) -> None:
-        assert asked_twice.wait(WAIT)
-        sock.sendall(answer(400))
-
-    server.script("/a", then(HALF, hold), held)
-    server.script("/b", fails)
-    CloudFiles(server.url, green=green).get([])
-    with no_leaks(allow=("cloudfiles-", "anon_inode", "pipe:", "Thread-")):
-        with pytest.raises(CloudFilesError):
-            CloudFiles(server.url, green=green).get(["a", "b"])
-        reset_connection_pools()  # that of the other object is idle
-    assert server.second_ended.wait(WAIT)
-    assert policy.waiting == 0
-
-
-def test_a_deadline_ends_both(server: Server, impatient: None) -> None:
-    policy = policy_for(server.url)
-    server.script("/a", then(HALF, hold), hold)
-    client = client_for(blocking_runtime(), StoreOptions())
-    request = ObjectRead(Origin.of(server.url), "/a", {}, PLAIN, "a")
-    request.deadline = client.clock.monotonic() + 3.0  # long enough for a busy machine to send the second request
-    with pytest.raises(DeadlineError):
-        client.send(request)
-    assert server.second_ended.wait(WAIT)
-    assert policy.waiting == 0
-
-
-def test_a_greenlet_that_is_killed_leaves_nothing(server: Server, impatient: None) -> None:
-    policy = policy_for(server.url)
-    server.script("/a", then(HALF, hold), hold)
-    cf = CloudFiles(server.url, green=True)
-    worker = gevent.spawn(cf.get, ["a"])
-    with gevent.Timeout(WAIT):
-        while len(server.asked) < 2:
-            gevent.sleep(0.01)
-    worker.kill()
-    assert server.left.wait(WAIT)
-    assert policy.waiting == 0
 
 
 def test_the_memory_of_a_large_body_is_given_back(server: Server, green: bool, impatient: None) -> None:
